@@ -1,2 +1,40 @@
-//! placeholder
-pub mod stop;
+//! Python in WebAssembly, isolated and bounded: an image and an invocation in, an outcome out.
+//!
+//! ```text
+//!  Guest ──compile──▶ Sandbox ──start, import, snapshot──▶ Image ──run──▶ Outcome
+//!          (cached)            (cached)                            a fresh instance each time
+//! ```
+//!
+//! * A **guest** is CPython as a WebAssembly module with its standard library. It is hostile from its first instruction: every
+//!   pointer, length and text that comes from it is checked, and nothing it does is an error of the host.
+//! * A **sandbox** is the guest compiled to machine code by [wasmtime](https://wasmtime.dev), which the cache keeps.
+//! * An **image** is a started interpreter with an environment's packages imported: pages of linear memory and a record of
+//!   what was linked. Restoring one takes a tenth of a millisecond, because a run copies only the pages it writes.
+//! * A **run** is one store and one instance, used once and dropped. What survives it is its workspace folder.
+//!
+//! Everything a run may use is bounded by [`Limits`]; how it ended is an [`Exit`]. Output is captured by the host and returned
+//! whatever the way a run ends.
+
+mod engine;
+mod error;
+mod host;
+mod image;
+mod limits;
+mod link;
+mod memory;
+mod mounts;
+mod outcome;
+mod sandbox;
+mod stack;
+mod stop;
+mod transform;
+mod wasi;
+
+pub use error::Error;
+pub use limits::{AboveCeiling, Limits};
+pub use memory::SlotPolicy;
+pub use outcome::{
+    Crash, Exit, Invocation, Outcome, Output, OutputSink, Prepared, PythonError, Rich, Skipped, Stream, Usage, Value,
+};
+pub use sandbox::{Environment, Guest, Image, Options, Progress, ProgressSink, Sandbox};
+pub use stop::{Cancel, StopReason};

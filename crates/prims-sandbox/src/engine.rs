@@ -1,0 +1,114 @@
+//! How WebAssembly is compiled and run: one configuration for everything, every knob with its reason.
+
+use crate::memory::Creator;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use wasmtime::{Collector, Config, Engine, InstanceAllocationStrategy, Module, OptLevel, Strategy, WasmFeatures};
+
+/// Native stack a guest may use. CPython's C recursion limit is reached well before; exceeding this is a trap.
+pub(crate) const WASM_STACK: usize = 4 << 20;
+
+/// A 32-bit memory's whole address space, so that a load or store needs no bounds check, only the guard behind it.
+const MEMORY_RESERVATION: u64 = 4 << 30;
+
+/// Exception objects live here, a few dozen bytes each; a guest that keeps more alive than this traps.
+const EXCEPTION_HEAP: u64 = 1 << 20;
+
+/// What a module may use, and nothing else: what CPython, its C libraries and extension modules are compiled to.
+pub(crate) fn wasm_features() -> WasmFeatures {
+    WasmFeatures::MUTABLE_GLOBAL
+        | WasmFeatures::SATURATING_FLOAT_TO_INT
+        | WasmFeatures::SIGN_EXTENSION
+        | WasmFeatures::REFERENCE_TYPES
+        | WasmFeatures::MULTI_VALUE
+        | WasmFeatures::BULK_MEMORY
+        | WasmFeatures::SIMD
+        | WasmFeatures::FLOATS
+        | WasmFeatures::EXTENDED_CONST
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::GC_TYPES
+}
+
+fn config() -> Config {
+    let mut config = Config::new();
+    // Cranelift at full optimization: the guest is compiled once and run many times. The single-pass compiler is not built in.
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_opt_level(OptLevel::Speed);
+    config.parallel_compilation(true);
+
+    // Proposals nobody needs are off, each a smaller surface: threads, 64-bit and multiple memories, tail calls, garbage-collected
+    // types, relaxed SIMD, stack switching, custom page sizes, wide arithmetic, components.
+    config.wasm_features(WasmFeatures::all(), false);
+    config.wasm_features(wasm_features(), true);
+    // Metering's slow paths are marked as unlikely, which keeps them out of the way of the code that runs.
+    config.wasm_branch_hinting(true);
+
+    // Fuel, deadline and cancellation are one mechanism: the transform's budget. wasmtime's own two would cost their sum.
+    config.consume_fuel(false);
+    config.epoch_interruption(false);
+
+    // A guest's native stack. Whoever calls into a guest has this much left plus room for the host's own frames.
+    config.max_wasm_stack(WASM_STACK);
+
+    // Memories are ours: copy-on-write views of images, reset in place. wasmtime's own copy-on-write is for its own mappings.
+    config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    config.memory_init_cow(false);
+    config.with_host_memory(Arc::new(Creator { linear_memory_reservation: MEMORY_RESERVATION as usize }));
+    // Never traded for density: with them every out-of-bounds access is a fault, whatever the index.
+    config.memory_reservation(MEMORY_RESERVATION);
+    config.memory_guard_size(32 << 20);
+    config.guard_before_linear_memory(true);
+    config.memory_may_move(false);
+    config.signals_based_traps(true);
+    // The interpreter's table has thousands of entries of which a run uses few.
+    config.table_lazy_init(true);
+
+    // Exceptions are objects of a garbage-collected heap; nothing else of it is used. References are counted, so that a loop which
+    // throws does not run out.
+    config.gc_support(true);
+    config.collector(Collector::DeferredReferenceCounting);
+    config.gc_heap_reservation(EXCEPTION_HEAP);
+    config.gc_heap_guard_size(0);
+    config.gc_heap_reservation_for_growth(0);
+    config.gc_heap_may_move(false);
+
+    // A trap says what happened; frames of the interpreter's C code tell a user nothing, so little is kept to find them.
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
+    config.generate_address_map(false);
+    config.native_unwind_info(false);
+    config.debug_info(false);
+    // Bit patterns of NaN may differ between machines; nothing of ours depends on them, and it costs every float operation.
+    config.cranelift_nan_canonicalization(false);
+    config
+}
+
+pub(crate) fn engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+/// Everything about the engine that compiled code and images depend on: its version, the target, every setting above.
+pub(crate) fn compatibility(engine: &Engine) -> Vec<u8> {
+    use std::hash::{Hash, Hasher};
+    /// Collects what is hashed, so that the cache's own strong hash can be taken of it.
+    struct Collect(Vec<u8>);
+    impl Hasher for Collect {
+        fn finish(&self) -> u64 {
+            0
+        }
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.extend_from_slice(bytes);
+        }
+    }
+    let mut collect = Collect(vec![]);
+    engine.precompile_compatibility_hash().hash(&mut collect);
+    collect.0
+}
+
+/// Maps code this program compiled.
+#[allow(unsafe_code)]
+pub(crate) fn load(engine: &Engine, file: std::fs::File) -> wasmtime::Result<Module> {
+    // SAFETY: the bytes were written by `precompile_module` of an engine with the same compatibility hash (it is part of the
+    // cache key), their digest was verified on this very file handle, and entries of the cache are never modified: they
+    // are read-only in a folder only this user can write.
+    unsafe { Module::deserialize_open_file(engine, file) }
+}

@@ -1,0 +1,130 @@
+//! What the host keeps beside a running guest, and the functions it offers it.
+
+use crate::link::{self, Linkage};
+use crate::stop::{StopReason, Stopped, Watch};
+use crate::wasi::{self, Wasi};
+use wasmtime::{Caller, Engine, Extern, Linker, Memory, ResourceLimiter};
+
+/// Metering units between two looks at deadline, cancel flag and fuel: some tenths of a millisecond of work.
+const SLICE: i64 = 200_000;
+
+/// Entries of the one function table; the interpreter has some 10,000, numpy adds 5,000.
+const TABLE_ELEMENTS: usize = 1 << 18;
+
+/// The store's data.
+pub(crate) struct Host {
+    pub(crate) wasi: Wasi,
+    pub(crate) meter: Meter,
+    pub(crate) memory: MemoryLimit,
+    pub(crate) linkage: Linkage,
+    pub(crate) reply: Reply,
+}
+
+/// Fuel, deadline and cancellation. The guest's code counts down a budget and calls [`Meter::refill`] when it is used up.
+pub(crate) struct Meter {
+    pub(crate) watch: Watch,
+    limit: u64,
+    used: u64,
+    slice: i64,
+}
+
+impl Meter {
+    pub(crate) fn new(watch: Watch, limit: u64) -> Meter {
+        Meter { watch, limit, used: 0, slice: 0 }
+    }
+
+    /// Accounts for the slice that ended with `budget` left (negative: overdrawn) and hands out the next one.
+    fn refill(&mut self, budget: i64) -> Result<i64, Stopped> {
+        self.used = self.used_with(budget);
+        self.slice = 0;
+        self.watch.check()?;
+        let left = self.limit.saturating_sub(self.used);
+        if left == 0 {
+            return Err(Stopped(StopReason::Fuel));
+        }
+        self.slice = i64::try_from(left).map_or(SLICE, |left| left.min(SLICE));
+        Ok(self.slice)
+    }
+
+    /// Units spent when the guest's budget reads `budget`.
+    pub(crate) fn used_with(&self, budget: i64) -> u64 {
+        self.used.saturating_add(u64::try_from(self.slice.saturating_sub(budget)).unwrap_or(0))
+    }
+}
+
+/// How large linear memory may become and how large it was. Python sees a refused growth as `MemoryError`.
+pub(crate) struct MemoryLimit {
+    pub(crate) limit: usize,
+    pub(crate) peak: usize,
+    pub(crate) refused: bool,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > self.limit {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.peak = self.peak.max(desired);
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn memories(&self) -> usize {
+        1
+    }
+
+    fn tables(&self) -> usize {
+        1
+    }
+
+    fn instances(&self) -> usize {
+        link::MAX_LIBRARIES + 1
+    }
+}
+
+/// The guest's answer, taken up to a bound.
+pub(crate) struct Reply {
+    pub(crate) limit: usize,
+    pub(crate) bytes: Option<Vec<u8>>,
+}
+
+/// All host functions a guest may import.
+pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
+    let mut linker = Linker::new(engine);
+    wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
+    linker.func_wrap("prims", "refill", |mut caller: Caller<'_, Host>, budget: i64| -> wasmtime::Result<i64> {
+        Ok(caller.data_mut().meter.refill(budget)?)
+    })?;
+    linker.func_wrap("prims", "respond", |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<()> {
+        let limit = caller.data().reply.limit;
+        let bytes = read(&mut caller, at, len, limit)?;
+        // The first answer counts: nothing that runs later (a finalizer, an atexit hook) can replace it.
+        caller.data_mut().reply.bytes.get_or_insert(bytes);
+        Ok(())
+    })?;
+    link::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+/// The guest's linear memory.
+pub(crate) fn memory(caller: &mut Caller<'_, Host>) -> wasmtime::Result<Memory> {
+    match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => Ok(memory),
+        _ => wasmtime::bail!("the guest exports no memory"),
+    }
+}
+
+/// Copies `len` bytes at `at` out of the guest; a trap if that is outside its memory or more than `limit`.
+pub(crate) fn read(caller: &mut Caller<'_, Host>, at: u32, len: u32, limit: usize) -> wasmtime::Result<Vec<u8>> {
+    let memory = memory(caller)?;
+    let (at, len) = (at as usize, len as usize);
+    wasmtime::ensure!(len <= limit, "the guest passed {len} bytes, at most {limit} are taken");
+    match memory.data(&caller).get(at..).and_then(|rest| rest.get(..len)) {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => wasmtime::bail!("the guest passed a range outside its memory"),
+    }
+}

@@ -1,0 +1,480 @@
+//! Linear memories that start as a copy-on-write view of an image, in slots that are used again.
+//!
+//! ```text
+//!            pre-guard 2 GiB            image (private, copy on write)   grown          guard
+//!  region: ├ ─ ─ no access ─ ─ ─ ─ ─ ─ ┼──────────────────────────────┼──────┼ ─ ─ ─ ─ ─ ─ ─ ─ ┤
+//!                                      base                       image.len   len     4 GiB + 32 MiB
+//! ```
+//!
+//! wasmtime asks the [`Creator`] for every memory. While [`with_image`] is in force on the calling thread, the next linear
+//! memory is a private mapping of that image: only the pages a run writes are copied. Mapping and unmapping cost more than
+//! a short run, so a dropped memory becomes a dirty *slot* of its image. A slot is made clean again in place: the kernel names
+//! the pages that are private copies, those are overwritten from the pristine image, and what was grown is taken away. The
+//! page-table entries survive, so the next run faults on almost nothing. A janitor thread does this off the caller's path;
+//! a run that finds only dirty slots cleans one itself.
+//!
+//! Invariant: a region in `Slots::clean` equals its image in every byte below `image.len` and is inaccessible above it.
+//! This is the only place where a bug could show one run what another one left, so [`Mapped::verify_clean_slots`] compares
+//! bytes in tests, and [`SlotPolicy::Fresh`] turns reuse off.
+#![allow(unsafe_code)] // Mapping memory is what this module is for; every block says why it is sound.
+
+use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap};
+use std::cell::RefCell;
+use std::fs::File;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
+
+/// Accesses below the base of a memory fault too, should a bound ever be computed as negative.
+const PRE_GUARD: usize = 2 << 30;
+
+/// Regions kept per image; each costs address space, page tables and the pages its last run wrote.
+const MAX_SLOTS: usize = 64;
+
+/// From this many written bytes in a row on, dropping the pages is cheaper than copying them back.
+const COPY_AT_MOST: usize = 1 << 20;
+
+/// A grown memory beyond this is unmapped rather than kept.
+const KEEP_AT_MOST: usize = 256 << 20;
+
+/// Whether memories of finished runs are reset and used again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotPolicy {
+    /// Reset in place and reuse, where the kernel can tell which pages were written (Linux 6.7 and later).
+    #[default]
+    Reuse,
+    /// Map anew for every run.
+    Fresh,
+}
+
+/// The memory part of an image, mapped.
+pub(crate) struct Mapped {
+    file: File,
+    len: usize,
+    /// A read-only view of the whole image, what dirty pages are overwritten from.
+    pristine: *const u8,
+    policy: SlotPolicy,
+    slots: Mutex<Slots>,
+}
+
+#[derive(Default)]
+struct Slots {
+    clean: Vec<Region>,
+    dirty: Vec<(Region, usize)>,
+}
+
+// SAFETY: `pristine` points to a mapping that nobody writes and that lives until `Mapped` is dropped.
+unsafe impl Send for Mapped {}
+// SAFETY: as above; everything mutable is behind the mutex.
+unsafe impl Sync for Mapped {}
+
+impl Mapped {
+    /// Maps the first `len` bytes of `file`, which must be a whole number of host pages and must never change.
+    pub(crate) fn new(file: File, len: usize, policy: SlotPolicy) -> std::io::Result<Arc<Mapped>> {
+        let held = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+        if len == 0 || len % rustix::param::page_size() != 0 || held < len {
+            return Err(std::io::Error::other(format!("image of {len} bytes in a file of {held} bytes")));
+        }
+        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
+        let pristine = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &file, 0)? };
+        let policy = if dirty_pages::available() { policy } else { SlotPolicy::Fresh };
+        Ok(Arc::new(Mapped { file, len, pristine: pristine.cast(), policy, slots: Mutex::default() }))
+    }
+
+    /// Bytes of linear memory an instance of this image starts with.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A region that shows the image, from a slot if there is one.
+    fn acquire(&self, reserved: usize, guard: usize) -> std::io::Result<Region> {
+        let (clean, dirty) = {
+            let mut slots = self.slots();
+            match slots.clean.pop() {
+                Some(region) => (Some(region), None),
+                None => (None, slots.dirty.pop()),
+            }
+        };
+        if let Some(region) = clean {
+            return Ok(region);
+        }
+        if let Some((region, len)) = dirty
+            && self.reset(&region, len).is_ok()
+        {
+            return Ok(region);
+        }
+        let region = Region::reserve(reserved, guard)?;
+        // SAFETY: the range lies inside the region just reserved, which nobody else knows.
+        unsafe {
+            let writable = ProtFlags::READ | ProtFlags::WRITE;
+            mmap(region.base().cast(), self.len, writable, MapFlags::PRIVATE | MapFlags::FIXED, &self.file, 0)?;
+        }
+        Ok(region)
+    }
+
+    fn release(self: &Arc<Self>, region: Region, len: usize) {
+        if self.policy == SlotPolicy::Fresh || len - self.len > KEEP_AT_MOST {
+            return;
+        }
+        let mut slots = self.slots();
+        if slots.clean.len() + slots.dirty.len() >= MAX_SLOTS {
+            return;
+        }
+        slots.dirty.push((region, len));
+        drop(slots);
+        janitor::call(self);
+    }
+
+    /// Cleans one dirty slot; false when there is none.
+    fn clean_one(&self) -> bool {
+        let Some((region, len)) = self.slots().dirty.pop() else { return false };
+        if self.reset(&region, len).is_ok() {
+            self.slots().clean.push(region);
+        }
+        true
+    }
+
+    /// Makes the first `self.len` bytes equal the image again and takes away what was grown.
+    fn reset(&self, region: &Region, len: usize) -> std::io::Result<()> {
+        dirty_pages::for_each(region.base(), self.len, |at, size| {
+            // SAFETY: `at..at + size` was reported inside `0..self.len`, which is mapped readable and writable in the region
+            // and readable in the pristine view; no instance uses the region any more.
+            unsafe {
+                let page = region.base().add(at);
+                if size <= COPY_AT_MOST {
+                    ptr::copy_nonoverlapping(self.pristine.add(at), page, size);
+                    Ok(())
+                } else {
+                    madvise(page.cast(), size, Advice::LinuxDontNeed)
+                }
+            }
+        })?;
+        if len > self.len {
+            // SAFETY: the grown part lies inside the region, and no instance uses it any more.
+            unsafe {
+                let grown = region.base().add(self.len).cast();
+                madvise(grown, len - self.len, Advice::LinuxDontNeed)?;
+                mprotect(grown, len - self.len, MprotectFlags::empty())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Cleans all slots and compares each with the image, byte by byte: how many slots, and in how many bytes they differ.
+    pub(crate) fn verify_clean_slots(&self) -> (usize, usize) {
+        while self.clean_one() {}
+        let slots = self.slots();
+        let differing = slots.clean.iter().map(|region| {
+            // SAFETY: both ranges are mapped readable for `self.len` bytes, and the lock keeps the slot from being taken.
+            let (slot, image) = unsafe {
+                (std::slice::from_raw_parts(region.base(), self.len), std::slice::from_raw_parts(self.pristine, self.len))
+            };
+            if slot == image { 0 } else { slot.iter().zip(image).filter(|(a, b)| a != b).count() }
+        });
+        (slots.clean.len(), differing.sum())
+    }
+}
+
+impl Drop for Mapped {
+    fn drop(&mut self) {
+        // SAFETY: mapped in `new` with this length; no one can hold the pointer any more.
+        unsafe {
+            let _ = munmap(self.pristine.cast_mut().cast(), self.len);
+        }
+    }
+}
+
+/// An address range for one memory; only `base` up to the memory's length is accessible.
+struct Region {
+    start: *mut u8,
+    size: usize,
+}
+
+// SAFETY: a region is an exclusively owned address range.
+unsafe impl Send for Region {}
+
+impl Region {
+    fn reserve(reserved: usize, guard: usize) -> std::io::Result<Region> {
+        let size = PRE_GUARD + reserved + guard;
+        let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
+        // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
+        let start = unsafe { mmap_anonymous(ptr::null_mut(), size, ProtFlags::empty(), flags)? };
+        Ok(Region { start: start.cast(), size })
+    }
+
+    fn base(&self) -> *mut u8 {
+        self.start.wrapping_add(PRE_GUARD)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: reserved in `reserve` with this size, and owned exclusively.
+        unsafe {
+            let _ = munmap(self.start.cast(), self.size);
+        }
+    }
+}
+
+thread_local! {
+    /// The image the next linear memory created on this thread shows. wasmtime gives a creator no other way to know.
+    static NEXT: RefCell<Option<Arc<Mapped>>> = const { RefCell::new(None) };
+}
+
+/// Runs `instantiate` so that the linear memory it creates shows `image`.
+pub(crate) fn with_image<R>(image: &Arc<Mapped>, instantiate: impl FnOnce() -> R) -> R {
+    struct Clear;
+    impl Drop for Clear {
+        fn drop(&mut self) {
+            NEXT.with(|next| next.borrow_mut().take());
+        }
+    }
+    NEXT.with(|next| *next.borrow_mut() = Some(Arc::clone(image)));
+    let _clear = Clear;
+    instantiate()
+}
+
+/// The engine's source of memories.
+pub(crate) struct Creator {
+    /// Reservations of this size or more are linear memories; smaller ones are the engine's heap for exception objects.
+    pub(crate) linear_memory_reservation: usize,
+}
+
+// SAFETY: every memory is zero-filled or shows an image, is accessible for exactly `byte_size` bytes, never moves, and is
+// followed by `reserved - byte_size + guard` inaccessible bytes.
+unsafe impl MemoryCreator for Creator {
+    fn new_memory(
+        &self,
+        _: MemoryType,
+        minimum: usize,
+        _: Option<usize>,
+        reserved: Option<usize>,
+        guard: usize,
+    ) -> Result<Box<dyn LinearMemory>, String> {
+        let reserved = reserved.unwrap_or(self.linear_memory_reservation).max(minimum);
+        let image = match reserved >= self.linear_memory_reservation {
+            true => NEXT.with(|next| next.borrow_mut().take()),
+            false => None,
+        };
+        let memory = || -> std::io::Result<Memory> {
+            Ok(match image {
+                Some(image) => {
+                    let (region, len) = (image.acquire(reserved, guard)?, image.len);
+                    Memory { region: Some(region), len, reserved, image: Some(image) }
+                }
+                None => {
+                    let mut memory =
+                        Memory { region: Some(Region::reserve(reserved, guard)?), len: 0, reserved, image: None };
+                    memory.make_accessible(minimum)?;
+                    memory
+                }
+            })
+        };
+        memory().map(|memory| Box::new(memory) as _).map_err(|error| format!("cannot map memory: {error}"))
+    }
+}
+
+struct Memory {
+    /// `None` only while being dropped.
+    region: Option<Region>,
+    len: usize,
+    reserved: usize,
+    image: Option<Arc<Mapped>>,
+}
+
+impl Memory {
+    fn base(&self) -> *mut u8 {
+        self.region.as_ref().map_or(ptr::null_mut(), Region::base)
+    }
+
+    fn make_accessible(&mut self, len: usize) -> std::io::Result<()> {
+        if len > self.len {
+            // SAFETY: the range lies inside the region, above everything accessible so far.
+            unsafe {
+                let rw = MprotectFlags::READ | MprotectFlags::WRITE;
+                mprotect(self.base().add(self.len).cast(), len - self.len, rw)?;
+            }
+            self.len = len;
+        }
+        Ok(())
+    }
+}
+
+// SAFETY: `as_ptr` is stable for the life of the memory, and `byte_size` bytes behind it are readable and writable.
+unsafe impl LinearMemory for Memory {
+    fn byte_size(&self) -> usize {
+        self.len
+    }
+
+    fn byte_capacity(&self) -> usize {
+        self.reserved
+    }
+
+    fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
+        wasmtime::ensure!(new_size <= self.reserved, "memory of {new_size} bytes exceeds its reservation");
+        self.make_accessible(new_size)?;
+        Ok(())
+    }
+
+    fn as_ptr(&self) -> *mut u8 {
+        self.base()
+    }
+}
+
+// SAFETY: the region is owned exclusively; `Send` and `Sync` follow from there being no interior access.
+unsafe impl Send for Memory {}
+// SAFETY: shared references read only plain fields.
+unsafe impl Sync for Memory {}
+
+impl Drop for Memory {
+    fn drop(&mut self) {
+        if let (Some(image), Some(region)) = (&self.image, self.region.take()) {
+            image.release(region, self.len);
+        }
+    }
+}
+
+/// One thread per process that cleans slots while nobody waits for them.
+mod janitor {
+    use super::{Arc, Mapped, Weak, mpsc};
+    use std::sync::OnceLock;
+
+    /// Bounded: when the janitor is behind, runs clean their own slots, and nothing piles up.
+    const QUEUE: usize = 64;
+
+    /// Asks for one dirty slot of `image` to be cleaned soon.
+    pub(super) fn call(image: &Arc<Mapped>) {
+        static JANITOR: OnceLock<Option<mpsc::SyncSender<Weak<Mapped>>>> = OnceLock::new();
+        let janitor = JANITOR.get_or_init(|| {
+            let (sender, receiver) = mpsc::sync_channel::<Weak<Mapped>>(QUEUE);
+            let work = move || {
+                for image in receiver {
+                    if let Some(image) = image.upgrade() {
+                        image.clean_one();
+                    }
+                }
+            };
+            std::thread::Builder::new().name("prims-janitor".into()).spawn(work).ok().map(|_| sender)
+        });
+        if let Some(janitor) = janitor {
+            let _ = janitor.try_send(Arc::downgrade(image));
+        }
+    }
+}
+
+/// Which pages of a private file mapping were written.
+#[cfg(target_os = "linux")]
+mod dirty_pages {
+    use super::File;
+    use std::os::fd::AsRawFd;
+    use std::sync::OnceLock;
+
+    /// `struct pm_scan_arg` of linux/fs.h (Linux 6.7).
+    #[repr(C)]
+    #[derive(Default)]
+    struct ScanArgs {
+        size: u64,
+        flags: u64,
+        start: u64,
+        end: u64,
+        walk_end: u64,
+        vec: u64,
+        vec_len: u64,
+        max_pages: u64,
+        category_inverted: u64,
+        category_mask: u64,
+        category_anyof_mask: u64,
+        return_mask: u64,
+    }
+
+    /// `struct page_region` of linux/fs.h.
+    #[repr(C)]
+    #[derive(Clone, Copy, Default)]
+    struct PageRegion {
+        start: u64,
+        end: u64,
+        categories: u64,
+    }
+
+    /// `_IOWR('f', 16, struct pm_scan_arg)`.
+    const PAGEMAP_SCAN: libc::c_ulong = (3 << 30) | ((size_of::<ScanArgs>() as libc::c_ulong) << 16) | (0x66 << 8) | 16;
+    const PAGE_IS_FILE: u64 = 1 << 2;
+    const PAGE_IS_PRESENT: u64 = 1 << 3;
+    const PAGE_IS_SWAPPED: u64 = 1 << 4;
+
+    fn pagemap() -> Option<&'static File> {
+        static PAGEMAP: OnceLock<Option<File>> = OnceLock::new();
+        PAGEMAP.get_or_init(|| File::open("/proc/self/pagemap").ok()).as_ref()
+    }
+
+    /// Whether this kernel can tell.
+    pub(super) fn available() -> bool {
+        static AVAILABLE: OnceLock<bool> = OnceLock::new();
+        *AVAILABLE.get_or_init(|| {
+            let probe = vec![0u8; 3 * rustix::param::page_size()];
+            let page = rustix::param::page_size();
+            let base = (probe.as_ptr() as usize).next_multiple_of(page) as *mut u8;
+            for_each(base, page, |_, _| Ok(())).is_ok()
+        })
+    }
+
+    /// Calls `written(offset, size)` for every run of pages in `base..base + len` that are private copies: present or swapped
+    /// out, and no longer backed by the file.
+    pub(super) fn for_each(
+        base: *mut u8,
+        len: usize,
+        mut written: impl FnMut(usize, usize) -> rustix::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let pagemap = pagemap().ok_or(std::io::ErrorKind::Unsupported)?;
+        let mut regions = [PageRegion::default(); 256];
+        let (mut start, end) = (base as u64, base as u64 + len as u64);
+        while start < end {
+            let mut args = ScanArgs {
+                size: size_of::<ScanArgs>() as u64,
+                start,
+                end,
+                vec: regions.as_mut_ptr() as u64,
+                vec_len: regions.len() as u64,
+                category_inverted: PAGE_IS_FILE,
+                category_mask: PAGE_IS_FILE,
+                category_anyof_mask: PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+                return_mask: PAGE_IS_PRESENT,
+                ..ScanArgs::default()
+            };
+            // SAFETY: `args` and the `regions` it points to are live and as large as it says.
+            let count = unsafe { libc::ioctl(pagemap.as_raw_fd(), PAGEMAP_SCAN, &mut args) };
+            let count = usize::try_from(count).map_err(|_| std::io::Error::last_os_error())?;
+            for region in &regions[..count] {
+                let (from, to) = (region.start.max(start), region.end.min(end));
+                if from < to {
+                    written((from - base as u64) as usize, (to - from) as usize)?;
+                }
+            }
+            if args.walk_end <= start {
+                return Err(std::io::Error::other("the page scan made no progress"));
+            }
+            start = args.walk_end;
+        }
+        Ok(())
+    }
+}
+
+/// Elsewhere every run maps anew.
+#[cfg(not(target_os = "linux"))]
+mod dirty_pages {
+    pub(super) fn available() -> bool {
+        false
+    }
+
+    pub(super) fn for_each(
+        _: *mut u8,
+        _: usize,
+        _: impl FnMut(usize, usize) -> rustix::io::Result<()>,
+    ) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}

@@ -1,0 +1,253 @@
+//! What is asked of a run, and what it did.
+//!
+//! What the guest did is a value ([`Outcome`]); what the host failed to do is an error. [`Report`] is the guest's *claim*
+//! about itself; the exit, captured bytes and usage are the host's observation.
+
+use crate::limits::Limits;
+use crate::stop::{Cancel, StopReason};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use crate::wasi::Stream;
+
+/// Receives output while it is written, on the thread that runs the guest. It must not block for long: the guest waits.
+pub type OutputSink = Arc<dyn Fn(Stream, &[u8]) + Send + Sync>;
+
+/// One run of one piece of code.
+#[derive(Clone)]
+pub struct Invocation {
+    /// Python source.
+    pub code: String,
+    /// What tracebacks call it; a real file name also becomes `__file__` below `/workspace`.
+    pub filename: String,
+    /// `sys.argv`.
+    pub argv: Vec<String>,
+    /// Added to the sandbox's own few environment variables; nothing is inherited from the host.
+    pub env: BTreeMap<String, String>,
+    /// What `input()` and `sys.stdin` read.
+    pub stdin: Option<String>,
+    /// What the run may use.
+    pub limits: Limits,
+    /// Host folder shown as `/workspace`, writable. `None`: an empty folder that is removed after the run.
+    pub workspace: Option<PathBuf>,
+    /// Host folder shown as `/mounts`, read-only. `None`: empty.
+    pub mounts: Option<PathBuf>,
+    /// Stops the run from another thread.
+    pub cancel: Cancel,
+    /// Also gets the output as it is written.
+    pub sink: Option<OutputSink>,
+    /// Stop the run at the output limit instead of dropping the middle of what it writes.
+    pub stop_at_output_limit: bool,
+}
+
+impl Invocation {
+    /// Runs `code` with default limits, no input, and an empty workspace.
+    pub fn new(code: impl Into<String>) -> Invocation {
+        Invocation {
+            code: code.into(),
+            filename: "<code>".into(),
+            argv: vec![String::new()],
+            env: BTreeMap::new(),
+            stdin: None,
+            limits: Limits::DEFAULT,
+            workspace: None,
+            mounts: None,
+            cancel: Cancel::new(),
+            sink: None,
+            stop_at_output_limit: false,
+        }
+    }
+}
+
+/// What a run did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub exit: Exit,
+    /// What it wrote, whatever the way it ended.
+    pub output: Output,
+    /// What it used.
+    pub usage: Usage,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug)]
+pub enum Exit {
+    /// The code ran to its end. The value is that of its last expression, unless that is `None` or a statement.
+    Completed(Option<Value>),
+    /// An exception was not caught.
+    Raised(PythonError),
+    /// `sys.exit`, `os._exit` or the like, with the status a process would have.
+    Exited(u8),
+    /// The host stopped it.
+    Stopped(StopReason),
+    /// The guest broke: a trap, or a report that makes no sense. Nothing else is affected.
+    Crashed(Crash),
+}
+
+/// A value as the guest renders it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Value {
+    /// `repr(value)`, cut to the result limit.
+    pub repr: String,
+    /// Whether it was cut.
+    pub repr_truncated: bool,
+    /// The value as JSON, if it has such a form within the result limit.
+    pub json: Option<serde_json::Value>,
+    /// A richer form (a picture, HTML) if the value offers one.
+    pub rich: Option<Rich>,
+}
+
+/// A rendering with a media type.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rich {
+    /// For example `image/png`.
+    pub mime: String,
+    /// Text, or base64 for binary media types.
+    pub data: String,
+}
+
+/// An exception nobody caught.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PythonError {
+    /// The exception's class name, for example `ZeroDivisionError`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The module of the class, `builtins` for Python's own.
+    pub module: String,
+    /// `str(exception)`.
+    pub message: String,
+    /// The traceback as CPython prints it, without the sandbox's own frames.
+    pub traceback: String,
+    /// The line of the given code it comes from.
+    pub line: Option<u32>,
+}
+
+/// A broken guest.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Crash {
+    /// What the engine said, for example `wasm trap: call stack exhausted`.
+    pub message: String,
+}
+
+/// Captured output, bounded: beyond the limit the middle is dropped.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Output {
+    /// Bytes of stdout.
+    pub stdout: Vec<u8>,
+    /// Bytes of stderr.
+    pub stderr: Vec<u8>,
+    /// Whether bytes of stdout were dropped.
+    pub stdout_truncated: bool,
+    /// Whether bytes of stderr were dropped.
+    pub stderr_truncated: bool,
+    /// Both streams in the order they were written: which stream, and how many bytes of it come next. Only meaningful for what
+    /// was kept.
+    pub order: Vec<(Stream, usize)>,
+}
+
+impl Output {
+    /// stdout as text; what is not UTF-8 is replaced.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// stderr as text; what is not UTF-8 is replaced.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+/// What a run used, as the host measured it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// From the call to the end of the guest's code.
+    pub wall: Duration,
+    /// Of it: making the instance, before the guest's first instruction.
+    pub start: Duration,
+    /// Metering units spent.
+    pub fuel: u64,
+    /// Largest size of linear memory in bytes; an image's own pages are shared and counted too.
+    pub peak_memory: u64,
+}
+
+/// The guest's answer to a run, as it comes over the wire.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "exit", rename_all = "lowercase")]
+pub(crate) enum Report {
+    Completed {
+        #[serde(default)]
+        has_value: bool,
+        #[serde(default)]
+        repr: String,
+        #[serde(default)]
+        repr_truncated: bool,
+        #[serde(default)]
+        has_json: bool,
+        #[serde(default)]
+        json: serde_json::Value,
+        #[serde(default)]
+        rich: Option<Rich>,
+    },
+    Raised {
+        error: PythonError,
+    },
+    Exited {
+        code: i64,
+    },
+}
+
+impl From<Report> for Exit {
+    fn from(report: Report) -> Exit {
+        match report {
+            Report::Completed { has_value: false, .. } => Exit::Completed(None),
+            Report::Completed { repr, repr_truncated, has_json, json, rich, .. } => {
+                Exit::Completed(Some(Value { repr, repr_truncated, json: has_json.then_some(json), rich }))
+            }
+            Report::Raised { error } => Exit::Raised(error),
+            Report::Exited { code } => Exit::Exited((code & 0xff) as u8),
+        }
+    }
+}
+
+/// The request for a run, as it goes over the wire.
+#[derive(Serialize)]
+pub(crate) struct RunRequest<'a> {
+    pub(crate) op: &'static str,
+    pub(crate) code: &'a str,
+    pub(crate) filename: &'a str,
+    pub(crate) argv: &'a [String],
+    pub(crate) env: &'a BTreeMap<String, String>,
+    pub(crate) stdin: Option<&'a str>,
+    pub(crate) max_result_bytes: usize,
+}
+
+/// The request that turns a started interpreter into what an image is taken of.
+#[derive(Serialize)]
+pub(crate) struct PrepareRequest<'a> {
+    pub(crate) op: &'static str,
+    pub(crate) preload: &'a [String],
+}
+
+/// What was imported into an image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// Modules that every run finds imported.
+    pub imported: Vec<String>,
+    /// Modules that were asked for and could not be imported; a run may still try.
+    pub skipped: Vec<Skipped>,
+    /// The interpreter's version.
+    pub python: String,
+}
+
+/// A module that could not be imported into an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Its name.
+    pub module: String,
+    /// Why.
+    pub error: String,
+}

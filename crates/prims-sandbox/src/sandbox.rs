@@ -1,0 +1,428 @@
+//! The way in: a [`Sandbox`] holds the compiled interpreter, an [`Image`] a state to start from, a run is [`Image::run`].
+
+use crate::engine;
+use crate::error::Error;
+use crate::host::{self, Host, MemoryLimit, Meter, Reply};
+use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
+use crate::limits::Limits;
+use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
+use crate::memory::{self, Mapped, SlotPolicy};
+use crate::mounts::{Mounts, RunFolders};
+use crate::outcome::{
+    Crash, Exit, Invocation, Outcome, Output, PrepareRequest, Prepared, Report, RunRequest, Usage,
+};
+use crate::stack;
+use crate::stop::{Cancel, StopReason, Stopped, Watch};
+use crate::transform::{self, ModuleInfo, Role};
+use crate::wasi::{self, Entropy, Wasi};
+use prims_cache::{Cache, Key};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::{Engine, InstancePre, Linker, Module, Store};
+
+/// Room in a reply for everything beside the value or error it carries.
+const REPLY_OVERHEAD: usize = 64 << 10;
+
+/// What building an image may use: importing packages takes seconds, never minutes.
+const BUILD_LIMITS: Limits = Limits { wall_clock: Duration::from_secs(120), memory: 1 << 30, ..Limits::DEFAULT };
+
+/// The interpreter: its WebAssembly and the folders it starts from.
+#[derive(Clone)]
+pub struct Guest {
+    /// Digest of the module, part of every cache key. Anything that names the bytes uniquely will do.
+    pub module_digest: String,
+    /// Produces the module's bytes; called only when the compiled code is not in the cache.
+    pub module: Arc<dyn Fn() -> std::io::Result<Vec<u8>> + Send + Sync>,
+    /// Host folder with the standard library, shown read-only as `/usr/local/lib/python3.13`.
+    pub stdlib: PathBuf,
+    /// Digest of the standard library, part of every image's key.
+    pub stdlib_digest: String,
+    /// Host folder shown read-only as `/`: empty folders where the mounts go.
+    pub skeleton: PathBuf,
+}
+
+/// What an image is made for: a folder of packages, shown read-only, and the modules to import ahead of time.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Host folder shown as `/usr/local/lib/python3.13/site-packages`.
+    pub path: PathBuf,
+    /// Names its content uniquely.
+    pub digest: String,
+    /// Modules imported into the image; one that fails is noted and left out.
+    pub preload: Vec<String>,
+}
+
+/// Something slow that is under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The interpreter is being compiled; seconds, once per version.
+    CompilingInterpreter,
+    /// A native module is being compiled.
+    CompilingModule {
+        /// Its file name.
+        name: String,
+        /// How many of `total` are done.
+        done: usize,
+        /// How many native modules the environment has.
+        total: usize,
+    },
+    /// The interpreter is started and packages are imported.
+    BuildingImage,
+    /// Everything is ready.
+    Ready,
+}
+
+/// Receives progress.
+pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
+
+/// How a sandbox is set up.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// Whether memories of finished runs are reset and reused.
+    pub slots: SlotPolicy,
+    /// Told about slow steps.
+    pub progress: Option<ProgressSink>,
+}
+
+/// The compiled interpreter and what is needed to start it. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Sandbox(Arc<Shared>);
+
+struct Shared {
+    engine: Engine,
+    linker: Linker<Host>,
+    program: Arc<Compiled>,
+    pre: InstancePre<Host>,
+    guest: Guest,
+    cache: Cache,
+    options: Options,
+}
+
+/// A state to start runs from. Cheap to clone; clones share everything.
+#[derive(Clone)]
+pub struct Image(Arc<ImageShared>);
+
+struct ImageShared {
+    sandbox: Sandbox,
+    mapped: Arc<Mapped>,
+    linkage: Arc<ImageLinkage>,
+    libraries: Arc<Libraries>,
+    environment: Environment,
+    prepared: Prepared,
+}
+
+impl Sandbox {
+    /// Compiles the interpreter, or maps what an earlier process compiled.
+    pub fn new(guest: Guest, cache: Cache, options: Options) -> Result<Sandbox, Error> {
+        let engine = engine::engine().map_err(Error::engine("configuring"))?;
+        let linker = host::linker(&engine).map_err(Error::engine("defining host functions"))?;
+        let report = |progress| options.progress.iter().for_each(|sink| sink(progress));
+        let load = || (guest.module)().map_err(Error::io("cannot read the interpreter's module"));
+        let announce = || report(Progress::CompilingInterpreter);
+        let program = compile(&engine, &cache, &guest.module_digest, Role::Main, announce, load)?;
+        let pre = linker.instantiate_pre(&program.module).map_err(Error::engine("linking the interpreter"))?;
+        Ok(Sandbox(Arc::new(Shared { engine, linker, program: Arc::new(program), pre, guest, cache, options })))
+    }
+
+    fn report(&self, progress: Progress) {
+        if let Some(sink) = &self.0.options.progress {
+            sink(progress);
+        }
+    }
+
+    /// The image for an environment: mapped from the cache, or built first.
+    pub fn image(&self, environment: &Environment) -> Result<Image, Error> {
+        let shared = &self.0;
+        let key = Key::new("image")
+            .with("version", &IMAGE_VERSION.to_le_bytes())
+            .with("module", shared.guest.module_digest.as_bytes())
+            .with("engine", &engine::compatibility(&shared.engine))
+            .with("stdlib", shared.guest.stdlib_digest.as_bytes())
+            .with("environment", environment.digest.as_bytes())
+            .with("preload", environment.preload.join("\0").as_bytes());
+        let mut built = None;
+        let entry = shared.cache.file("image", &key, |out| {
+            self.report(Progress::BuildingImage);
+            let libraries = self.compile_environment(environment)?;
+            let (record, memory) = self.build(environment, &libraries)?;
+            write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
+            out.set_len(record.memory_len as u64).map_err(Error::io("cannot write the image"))?;
+            let metadata = serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?;
+            out.set_metadata(metadata);
+            built = Some(libraries);
+            Ok::<(), Error>(())
+        })?;
+        let record: ImageRecord = serde_json::from_slice(entry.metadata())
+            .map_err(|error| Error::Invalid(format!("the image's record does not read: {error}")))?;
+        let libraries = match built {
+            Some(libraries) => libraries.0,
+            None => self.load_libraries(&record.libraries, environment)?,
+        };
+        let linkage = ImageLinkage::plan(&record.linkage, &shared.program, &libraries)
+            .map_err(Error::engine("planning the image's linkage"))?;
+        let mapped = Mapped::new(entry.into_file(), record.memory_len, shared.options.slots)
+            .map_err(Error::io("cannot map the image"))?;
+        self.report(Progress::Ready);
+        Ok(Image(Arc::new(ImageShared {
+            sandbox: self.clone(),
+            mapped,
+            linkage: Arc::new(linkage),
+            libraries,
+            environment: environment.clone(),
+            prepared: record.prepared,
+        })))
+    }
+
+    /// Compiles all native modules below the environment's folder.
+    fn compile_environment(
+        &self,
+        environment: &Environment,
+    ) -> Result<(Arc<Libraries>, Vec<(String, String)>), Error> {
+        let found = native_modules(&environment.path).map_err(Error::io("cannot list the environment's native modules"))?;
+        let (mut libraries, mut digests, total) = (Libraries::new(), vec![], found.len());
+        for (done, (guest, host)) in found.into_iter().enumerate() {
+            let name = guest.rsplit('/').next().unwrap_or(&guest).to_owned();
+            let wasm = std::fs::read(&host).map_err(Error::io(format!("cannot read {guest}")))?;
+            let digest = blake3::hash(&wasm).to_hex().to_string();
+            let announce = || self.report(Progress::CompilingModule { name, done, total });
+            let compiled = compile(&self.0.engine, &self.0.cache, &digest, Role::Side, announce, || Ok(wasm));
+            match compiled {
+                Ok(compiled) => {
+                    libraries.insert(guest.clone(), Arc::new(compiled));
+                    digests.push((guest, digest));
+                }
+                Err(Error::Module { reason, .. }) => return Err(Error::Module { path: guest, reason }),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((Arc::new(libraries), digests))
+    }
+
+    /// The same from the cache, by the digests an image recorded.
+    fn load_libraries(
+        &self,
+        digests: &[(String, String)],
+        environment: &Environment,
+    ) -> Result<Arc<Libraries>, Error> {
+        let mut libraries = Libraries::new();
+        for (guest, digest) in digests {
+            let load = || {
+                let relative = guest.strip_prefix(crate::image::SITE_PACKAGES).unwrap_or(guest).trim_start_matches('/');
+                std::fs::read(environment.path.join(relative)).map_err(Error::io(format!("cannot read {guest}")))
+            };
+            let compiled = compile(&self.0.engine, &self.0.cache, digest, Role::Side, || (), load)?;
+            libraries.insert(guest.clone(), Arc::new(compiled));
+        }
+        Ok(Arc::new(libraries))
+    }
+
+    /// Starts the interpreter from nothing, imports what is asked for, and takes the snapshot.
+    fn build(
+        &self,
+        environment: &Environment,
+        (libraries, digests): &(Arc<Libraries>, Vec<(String, String)>),
+    ) -> Result<(ImageRecord, Vec<u8>), Error> {
+        let limits = BUILD_LIMITS;
+        let folders = Mounts::new(&self.0.guest, environment, RunFolders::default());
+        // Entropy is a constant while an image is built: whatever uses it is reseeded before user code runs, so that no two runs
+        // share random state.
+        let wasi = wasi_spec(&folders, &limits, Entropy::Constant(43));
+        let mut store = self.store(wasi, &limits, Linkage::new(self.program(), Arc::clone(libraries), None));
+        let started = stack::with_room(|| self.start(&mut store, environment));
+        let (prepared, memory) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                let output = store.into_data().wasi.finish();
+                let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+                return Err(Error::Start { reason: format!("{error:#} {stderr}").trim().to_owned() });
+            }
+        };
+        let linkage = link::save(&mut store).map_err(Error::engine("saving the linkage"))?;
+        let memory = memory.data(&store).to_vec();
+        let record = ImageRecord { memory_len: memory.len(), linkage, prepared, libraries: digests.clone() };
+        Ok((record, memory))
+    }
+
+    fn start(
+        &self,
+        store: &mut Store<Host>,
+        environment: &Environment,
+    ) -> wasmtime::Result<(Prepared, wasmtime::Memory)> {
+        let instance = self.0.linker.instantiate(&mut *store, &self.0.program.module)?;
+        let memory = link::attach(&mut *store, instance)?;
+        for function in ["__prims_init_memory", "_initialize"] {
+            instance.get_typed_func::<(), ()>(&mut *store, function)?.call(&mut *store, ())?;
+        }
+        let mut seed = [0; 4];
+        getrandom::fill(&mut seed).map_err(|error| wasmtime::format_err!("no entropy: {error}"))?;
+        // Zero would mean "no randomization" to CPython.
+        let config = format!("{{\"hash_seed\": {}}}", u32::from_le_bytes(seed).max(1));
+        let status = call(store, instance, memory, "prims_init", config.as_bytes())?;
+        wasmtime::ensure!(status == 0, "prims_init returned {status}");
+        let request = serde_json::to_vec(&PrepareRequest { op: "prepare", preload: &environment.preload })?;
+        let status = call(store, instance, memory, "prims_call", &request)?;
+        wasmtime::ensure!(status == 0, "prims_call returned {status}");
+        let reply = store.data_mut().reply.bytes.take();
+        Ok((serde_json::from_slice(&reply.unwrap_or_default())?, memory))
+    }
+
+    fn program(&self) -> Arc<Compiled> {
+        Arc::clone(&self.0.program)
+    }
+
+    fn store(&self, wasi: Wasi, limits: &Limits, linkage: Linkage) -> Store<Host> {
+        let meter = Meter::new(wasi.watch().clone(), limits.fuel);
+        let limit = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+        let host = Host {
+            wasi,
+            meter,
+            memory: MemoryLimit { limit, peak: 0, refused: false },
+            linkage,
+            reply: Reply { limit: limits.result.saturating_add(REPLY_OVERHEAD), bytes: None },
+        };
+        let mut store = Store::new(&self.0.engine, host);
+        store.limiter(|host| &mut host.memory);
+        store
+    }
+}
+
+impl Image {
+    /// What every run of this image finds imported.
+    pub fn prepared(&self) -> &Prepared {
+        &self.0.prepared
+    }
+
+    /// Bytes of linear memory a run starts with, shared between all runs until written.
+    pub fn memory_len(&self) -> usize {
+        self.0.mapped.len()
+    }
+
+    /// Resets all idle memories of this image and compares them with it: how many there are, and in how many bytes they differ.
+    /// Anything but zero would mean that one run could see what another left.
+    pub fn verify_slots(&self) -> (usize, usize) {
+        self.0.mapped.verify_clean_slots()
+    }
+
+    /// Runs code in a fresh instance. Blocks until the run ended, by itself or because of a limit; what the code did is in the
+    /// outcome, an error is a failure of the host.
+    pub fn run(&self, invocation: &Invocation) -> Result<Outcome, Error> {
+        stack::with_room(|| self.run_here(invocation))
+    }
+
+    fn run_here(&self, invocation: &Invocation) -> Result<Outcome, Error> {
+        let began = Instant::now();
+        let (image, sandbox, limits) = (&self.0, &self.0.sandbox, invocation.limits.within(&Limits::CEILING)?);
+        if limits.memory < self.memory_len() as u64 {
+            let (asked, least) = (limits.memory, self.memory_len());
+            return Err(Error::Invalid(format!("memory limit is {asked} bytes, this image starts with {least}")));
+        }
+        let request = serde_json::to_vec(&RunRequest {
+            op: "run",
+            code: &invocation.code,
+            filename: &invocation.filename,
+            argv: &invocation.argv,
+            env: &invocation.env,
+            stdin: invocation.stdin.as_deref(),
+            max_result_bytes: limits.result,
+        });
+        let request = request.map_err(|error| Error::Invalid(error.to_string()))?;
+
+        let watch = Watch { deadline: began.checked_add(limits.wall_clock), cancel: invocation.cancel.clone() };
+        let folders = RunFolders { workspace: invocation.workspace.clone(), mounts: invocation.mounts.clone() };
+        let wasi = Mounts::new(&sandbox.0.guest, &image.environment, folders).wasi(&limits, Entropy::Os, watch, invocation);
+        let linkage = Linkage::new(sandbox.program(), Arc::clone(&image.libraries), Some(Arc::clone(&image.linkage)));
+        let mut store = sandbox.store(wasi, &limits, linkage);
+        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
+            .map_err(Error::engine("instantiating an image"))?;
+        let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
+
+        let start = began.elapsed();
+        let ended = call(&mut store, instance, memory, "prims_call", &request);
+        let wall = began.elapsed();
+
+        let budget = link::budget(&mut store);
+        let mut host = store.into_data();
+        let usage = Usage {
+            wall,
+            start,
+            fuel: host.meter.used_with(budget),
+            peak_memory: host.memory.peak.max(self.memory_len()) as u64,
+        };
+        let exit = exit(ended, host.reply.bytes.take(), host.memory.refused);
+        Ok(Outcome { exit, output: host.wasi.finish(), usage })
+    }
+}
+
+/// How a run ended, from how the call into the guest ended and what it answered.
+fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bool) -> Exit {
+    let crashed = |message: String| Exit::Crashed(Crash { message });
+    match ended {
+        Ok(0) => match serde_json::from_slice::<Report>(&reply.unwrap_or_default()) {
+            Ok(report) => report.into(),
+            Err(error) => crashed(format!("the interpreter's report does not read: {error}")),
+        },
+        Ok(status) => crashed(format!("the interpreter failed with status {status}")),
+        Err(error) => {
+            if let Some(Stopped(reason)) = error.downcast_ref() {
+                return Exit::Stopped(*reason);
+            }
+            if let Some(wasi::Exit(code)) = error.downcast_ref() {
+                return Exit::Exited((code & 0xff) as u8);
+            }
+            if memory_refused {
+                return Exit::Stopped(StopReason::Memory);
+            }
+            match error.downcast_ref::<wasmtime::Trap>() {
+                Some(trap) => crashed(format!("wasm trap: {trap}")),
+                None => crashed(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Hands `bytes` to a guest function that takes a pointer and a length.
+fn call(
+    store: &mut Store<Host>,
+    instance: wasmtime::Instance,
+    memory: wasmtime::Memory,
+    function: &str,
+    bytes: &[u8],
+) -> wasmtime::Result<i32> {
+    let len = u32::try_from(bytes.len())?;
+    let at = instance.get_typed_func::<u32, u32>(&mut *store, "prims_alloc")?.call(&mut *store, len)?;
+    wasmtime::ensure!(at != 0, "the interpreter has no memory for a request of {len} bytes");
+    memory.write(&mut *store, at as usize, bytes)?;
+    instance.get_typed_func::<(u32, u32), i32>(&mut *store, function)?.call(store, (at, len))
+}
+
+/// Compiles a module, or maps the code compiled before.
+fn compile(
+    engine: &Engine,
+    cache: &Cache,
+    digest: &str,
+    role: Role,
+    announce: impl FnOnce(),
+    load: impl FnOnce() -> Result<Vec<u8>, Error>,
+) -> Result<Compiled, Error> {
+    let key = Key::new("code")
+        .with("transform", &transform::VERSION.to_le_bytes())
+        .with("engine", &engine::compatibility(engine))
+        .with("module", digest.as_bytes())
+        .with("role", &[role as u8]);
+    let entry = cache.file("code", &key, |out| {
+        announce();
+        let wasm = load()?;
+        let bad = |reason: String| Error::Module { path: String::new(), reason };
+        let transformed = transform::transform(&wasm, role).map_err(|error| bad(error.to_string()))?;
+        let code = engine.precompile_module(&transformed.wasm).map_err(|error| bad(format!("{error:#}")))?;
+        std::io::Write::write_all(out, &code).map_err(Error::io("cannot write compiled code"))?;
+        out.set_metadata(serde_json::to_vec(&transformed.info).map_err(|e| Error::Invalid(e.to_string()))?);
+        Ok::<(), Error>(())
+    })?;
+    let info: ModuleInfo = serde_json::from_slice(entry.metadata())
+        .map_err(|error| Error::Invalid(format!("the record of compiled code does not read: {error}")))?;
+    let module = engine::load(engine, entry.into_file()).map_err(Error::engine("loading compiled code"))?;
+    Ok(Compiled { module, info })
+}
