@@ -1,1 +1,15 @@
-//! lib
+//! prims-wasm: Python for AI agents, in a real CPython compiled to WebAssembly, isolated and bounded.
+//!
+//! This package is the edge: the command line, and the guest's files embedded in the program ([`guest`]). What it does lies in
+//! the crates below it: `prims-interpreter` (request in, report out), `prims-packages` (requirements to environment),
+//! `prims-sandbox` (image and invocation to outcome) and `prims-cache`.
+
+mod arguments;
+mod commands;
+mod console;
+pub mod guest;
+mod report;
+mod setup;
+
+pub use commands::main;
+pub use setup::interpreter;

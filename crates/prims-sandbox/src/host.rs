@@ -2,8 +2,9 @@
 
 use crate::link::{self, Linkage};
 use crate::stop::{StopReason, Stopped, Watch};
+use crate::transform;
 use crate::wasi::{self, Wasi};
-use wasmtime::{Caller, Engine, Extern, Linker, Memory, ResourceLimiter};
+use wasmtime::{AsContextMut, Caller, Engine, Extern, Func, Linker, Memory, ResourceLimiter};
 
 /// Metering units between two looks at deadline, cancel flag and fuel: some tenths of a millisecond of work.
 const SLICE: i64 = 200_000;
@@ -24,7 +25,7 @@ pub(crate) struct Host {
 pub(crate) struct Meter {
     pub(crate) watch: Watch,
     limit: u64,
-    used: u64,
+    used: i64,
     slice: i64,
 }
 
@@ -35,10 +36,10 @@ impl Meter {
 
     /// Accounts for the slice that ended with `budget` left (negative: overdrawn) and hands out the next one.
     fn refill(&mut self, budget: i64) -> Result<i64, Stopped> {
-        self.used = self.used_with(budget);
+        self.used = self.used.saturating_add(self.slice.saturating_sub(budget));
         self.slice = 0;
         self.watch.check()?;
-        let left = self.limit.saturating_sub(self.used);
+        let left = self.limit.saturating_sub(u64::try_from(self.used).unwrap_or(0));
         if left == 0 {
             return Err(Stopped(StopReason::Fuel));
         }
@@ -48,7 +49,7 @@ impl Meter {
 
     /// Units spent when the guest's budget reads `budget`.
     pub(crate) fn used_with(&self, budget: i64) -> u64 {
-        self.used.saturating_add(u64::try_from(self.slice.saturating_sub(budget)).unwrap_or(0))
+        u64::try_from(self.used.saturating_add(self.slice.saturating_sub(budget))).unwrap_or(0)
     }
 }
 
@@ -96,9 +97,7 @@ pub(crate) struct Reply {
 pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
-    linker.func_wrap("prims", "refill", |mut caller: Caller<'_, Host>, budget: i64| -> wasmtime::Result<i64> {
-        Ok(caller.data_mut().meter.refill(budget)?)
-    })?;
+    linker.func_wrap(transform::REFILL.0, transform::REFILL.1, refill_budget)?;
     linker.func_wrap("prims", "respond", |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<()> {
         let limit = caller.data().reply.limit;
         let bytes = read(&mut caller, at, len, limit)?;
@@ -108,6 +107,15 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     })?;
     link::add_to_linker(&mut linker)?;
     Ok(linker)
+}
+
+fn refill_budget(mut caller: Caller<'_, Host>, budget: i64) -> wasmtime::Result<i64> {
+    Ok(caller.data_mut().meter.refill(budget)?)
+}
+
+/// The metering call-out as a side module imports it.
+pub(crate) fn refill(store: impl AsContextMut<Data = Host>) -> Func {
+    Func::wrap(store, refill_budget)
 }
 
 /// The guest's linear memory.

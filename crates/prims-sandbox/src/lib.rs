@@ -27,6 +27,7 @@ mod outcome;
 mod sandbox;
 mod stack;
 mod stop;
+mod symbols;
 mod transform;
 mod wasi;
 

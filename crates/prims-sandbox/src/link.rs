@@ -13,10 +13,11 @@
 //! before any run.
 
 use crate::host::{self, Host};
-use crate::transform::{ModuleInfo, SlotKind};
+use crate::symbols::{Symbols, TablePositions};
+use crate::transform::{self, ModuleInfo, SlotKind};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use wasmtime::{
     AsContext, AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut,
     Table, TypedFunc, Val,
@@ -31,7 +32,30 @@ const MAX_NAME: usize = 16 << 10;
 /// A compiled module with what its linker needs to know.
 pub(crate) struct Compiled {
     pub(crate) module: Module,
+    record: CompiledRecord,
+    /// Made when first asked for: a restore needs no names.
+    symbols: OnceLock<Symbols>,
+}
+
+/// What the cache keeps beside compiled code.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CompiledRecord {
     pub(crate) info: ModuleInfo,
+    pub(crate) positions: TablePositions,
+}
+
+impl Compiled {
+    pub(crate) fn new(module: Module, record: CompiledRecord) -> Compiled {
+        Compiled { module, record, symbols: OnceLock::new() }
+    }
+
+    fn info(&self) -> &ModuleInfo {
+        &self.record.info
+    }
+
+    fn symbols(&self) -> &Symbols {
+        self.symbols.get_or_init(|| Symbols::of(&self.record.info, &self.record.positions))
+    }
 }
 
 /// The side modules of an environment by guest path.
@@ -150,8 +174,6 @@ pub(crate) enum LinkError {
 
 const TABLE: &str = "__indirect_function_table";
 const STACK_POINTER: &str = "__stack_pointer";
-const BUDGET: &str = "__prims_budget";
-const RESTORE: &str = "__prims_restore";
 
 /// The host functions behind `dlopen`, `dlsym` and `dlerror`.
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
@@ -201,10 +223,10 @@ impl Linkage {
         }
     }
 
-    fn info(&self, owner: Owner) -> &ModuleInfo {
+    fn symbols(&self, owner: Owner) -> &Symbols {
         match owner {
-            0 => &self.program.info,
-            k => &self.loaded[k as usize - 1].library.info,
+            0 => self.program.symbols(),
+            k => self.loaded[k as usize - 1].library.symbols(),
         }
     }
 
@@ -217,22 +239,22 @@ impl Linkage {
 
     /// Who defines a function: the interpreter, else the library loaded first.
     fn function_owner(&self, symbol: &str) -> Option<Owner> {
-        (0..=self.loaded.len() as Owner).find(|owner| self.info(*owner).functions.contains_key(symbol))
+        (0..=self.loaded.len() as Owner).find(|owner| self.symbols(*owner).functions.contains_key(symbol))
     }
 
     /// The address of a data symbol.
     fn data_address(&self, symbol: &str) -> Option<u32> {
-        if let Some(address) = self.program.info.data.get(symbol) {
+        if let Some(address) = self.program.symbols().data.get(symbol) {
             return Some(*address);
         }
-        let found = |l: &Loaded| Some(l.library.info.data.get(symbol)?.wrapping_add(l.memory_base));
+        let found = |l: &Loaded| Some(l.library.symbols().data.get(symbol)?.wrapping_add(l.memory_base));
         self.loaded.iter().find_map(found)
     }
 
     fn known_index(&self, owner: Owner, symbol: &str) -> Option<u32> {
         // A function that is in the module's own table segments has one address for everybody, or C code that
         // compares function pointers would go wrong.
-        if let Some(Some(offset)) = self.info(owner).functions.get(symbol) {
+        if let Some(Some(offset)) = self.symbols(owner).functions.get(symbol) {
             let base = if owner == 0 { 0 } else { self.loaded[owner as usize - 1].table_base };
             return Some(base.wrapping_add(*offset));
         }
@@ -263,10 +285,10 @@ fn dlsym(store: &mut StoreContextMut<'_, Host>, handle: u32, symbol: &str) -> Re
     if handle == 0 || linkage.instance(handle).is_none() {
         return Err(undefined());
     }
-    if let Some(offset) = linkage.info(handle).data.get(symbol) {
+    if let Some(offset) = linkage.symbols(handle).data.get(symbol) {
         return Ok(offset.wrapping_add(linkage.loaded[handle as usize - 1].memory_base));
     }
-    if !linkage.info(handle).functions.contains_key(symbol) {
+    if !linkage.symbols(handle).functions.contains_key(symbol) {
         return Err(undefined());
     }
     index_of(store, handle, symbol)
@@ -285,12 +307,12 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     let Some(main) = linkage.main else { return Ok(Err(LinkError::Unknown)) };
 
     let zalloc: TypedFunc<(u32, u32), u32> = main.instance.get_typed_func(&mut store, "prims_zalloc")?;
-    let memory_base = zalloc.call(&mut store, (library.info.memory_align, library.info.memory_size.max(1)))?;
-    let globals = zalloc.call(&mut store, (16, globals_size(&library.info)))?;
+    let memory_base = zalloc.call(&mut store, (library.info().memory_align, library.info().memory_size.max(1)))?;
+    let globals = zalloc.call(&mut store, (16, globals_size(library.info())))?;
     if memory_base == 0 || globals == 0 {
         return Ok(Err(LinkError::Memory));
     }
-    let table_base = match main.table.grow(&mut store, u64::from(library.info.table_size), Ref::Func(None)) {
+    let table_base = match main.table.grow(&mut store, u64::from(library.info().table_size), Ref::Func(None)) {
         Ok(base) => base as u32,
         Err(_) => return Ok(Err(LinkError::Table)),
     };
@@ -301,10 +323,7 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
         Ok(sources) => sources,
         Err(error) => return Ok(Err(error)),
     };
-    let refill = match refill_of(&mut store) {
-        Some(refill) => refill,
-        None => wasmtime::bail!("the interpreter does not meter"),
-    };
+    let refill = host::refill(&mut store).into();
     let instance = match instantiate(&mut store, &library, &sources, &refill) {
         Ok(instance) => instance,
         Err(error) => return Ok(Err(LinkError::Engine(error.to_string()))),
@@ -313,7 +332,9 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     store.data_mut().linkage.loaded.push(loaded);
     let handle = store.data().linkage.loaded.len() as Owner;
 
-    // From here on the library is part of the instance, so a failure must take it out again.
+    // Its own globals keep their first values, all others get theirs here. From here on the library is part of the instance, so
+    // a failure must take it out again.
+    call(&mut store, instance, transform::SAVE_GLOBALS, globals)?;
     if let Err(error) = fill_globals(&mut store, &library, &main, memory_base, table_base, globals) {
         store.data_mut().linkage.loaded.pop();
         return Ok(Err(error));
@@ -331,7 +352,7 @@ fn globals_size(info: &ModuleInfo) -> u32 {
     8 * (info.slots.len() as u32 + 1)
 }
 
-/// Writes the initial values of a library's globals to where it will load them from.
+/// Writes what a library's globals are to be to where it will load them from.
 fn fill_globals(
     store: &mut StoreContextMut<'_, Host>,
     library: &Compiled,
@@ -340,30 +361,29 @@ fn fill_globals(
     table_base: u32,
     globals: u32,
 ) -> Result<(), LinkError> {
-    for (k, slot) in library.info.slots.iter().enumerate() {
-        let value = match &slot.what {
-            SlotKind::MemoryBase => u64::from(memory_base),
-            SlotKind::TableBase => u64::from(table_base),
-            SlotKind::GotMem(symbol) => match store.data().linkage.data_address(symbol) {
-                Some(address) => u64::from(address),
-                None => return Err(LinkError::Undefined(symbol.clone())),
-            },
+    for (k, slot) in library.info().slots.iter().enumerate() {
+        let found = match &slot.what {
+            SlotKind::MemoryBase => Some(memory_base),
+            SlotKind::TableBase => Some(table_base),
+            SlotKind::GotMem(symbol) => store.data().linkage.data_address(symbol),
             SlotKind::GotFunc(symbol) => match store.data().linkage.function_owner(symbol) {
-                Some(owner) => u64::from(index_of(store, owner, symbol)?),
-                None => return Err(LinkError::Undefined(symbol.clone())),
+                Some(owner) => Some(index_of(store, owner, symbol)?),
+                None => None,
             },
-            SlotKind::Internal { initial } => *initial,
+            SlotKind::Internal => continue,
+        };
+        let value = match (&slot.what, found) {
+            (_, Some(value)) => value,
+            (_, None) if slot.weak => 0,
+            (SlotKind::GotMem(symbol) | SlotKind::GotFunc(symbol), None) => {
+                return Err(LinkError::Undefined(symbol.clone()));
+            }
+            (_, None) => 0,
         };
         let at = globals as usize + 8 * k;
-        main.memory.write(&mut *store, at, &value.to_le_bytes()).map_err(|_| LinkError::Memory)?;
+        main.memory.write(&mut *store, at, &u64::from(value).to_le_bytes()).map_err(|_| LinkError::Memory)?;
     }
     Ok(())
-}
-
-fn refill_of(store: &mut StoreContextMut<'_, Host>) -> Option<Extern> {
-    // The interpreter re-exports it, so that libraries are metered by the very same function.
-    let main = store.data().linkage.main?;
-    main.instance.get_export(&mut *store, "__prims_refill")
 }
 
 fn instantiate(
@@ -402,7 +422,7 @@ pub(crate) fn attach(mut store: impl AsContextMut<Data = Host>, instance: Instan
         None => Err(wasmtime::format_err!("the interpreter exports no {name}")),
     };
     let (memory, table) = (get("memory")?, get(TABLE)?);
-    let (stack_pointer, budget) = (get(STACK_POINTER)?, get(BUDGET)?);
+    let (stack_pointer, budget) = (get(STACK_POINTER)?, get(transform::BUDGET)?);
     attach_parts(store, instance, memory, table, stack_pointer, budget)
 }
 
@@ -437,13 +457,13 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     let mut store = store.as_context_mut();
     let Some(main) = store.data().linkage.main else { wasmtime::bail!("no interpreter to save") };
     let zalloc: TypedFunc<(u32, u32), u32> = main.instance.get_typed_func(&mut store, "prims_zalloc")?;
-    let size = globals_size(&store.data().linkage.program.info);
+    let size = globals_size(store.data().linkage.program.info());
     let globals = zalloc.call(&mut store, (16, size))?;
     wasmtime::ensure!(globals != 0, "no memory left for the interpreter's globals");
     for loaded in store.data().linkage.loaded.clone() {
-        call(&mut store, loaded.instance, "__prims_save_globals", loaded.globals)?;
+        call(&mut store, loaded.instance, transform::SAVE_GLOBALS, loaded.globals)?;
     }
-    call(&mut store, main.instance, "__prims_save_globals", globals)?;
+    call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
     let table = main.table.size(&store);
     let linkage = &store.data().linkage;
     let record = |l: &Loaded| LoadRecord {
@@ -470,8 +490,8 @@ impl ImageLinkage {
             memory: export(program, "memory")?,
             table: export(program, TABLE)?,
             stack_pointer: export(program, STACK_POINTER)?,
-            budget: export(program, BUDGET)?,
-            restore: export(program, RESTORE)?,
+            budget: export(program, transform::BUDGET)?,
+            restore: export(program, transform::RESTORE)?,
         };
         // Imports are planned against the libraries loaded before, as they were when the image was made.
         let mut names = Names { program, loaded: vec![] };
@@ -479,7 +499,7 @@ impl ImageLinkage {
         for record in &record.loads {
             let library = Arc::clone(libraries.get(&record.path).ok_or_else(|| missing(&record.path))?);
             let imports = names.plan(&library).map_err(|error| wasmtime::format_err!("{}: {error}", record.path))?;
-            let restore = export(&library, RESTORE)?;
+            let restore = export(&library, transform::RESTORE)?;
             names.loaded.push(Arc::clone(&library));
             loads.push(Load { record: record.clone(), library, imports, restore });
         }
@@ -513,7 +533,7 @@ impl Names<'_> {
                 ("env", "memory") => Source::Memory,
                 ("env", TABLE) => Source::Table,
                 ("env", STACK_POINTER) => Source::StackPointer,
-                ("env", BUDGET) => Source::Budget,
+                ("env", transform::BUDGET) => Source::Budget,
                 ("prims", "refill") => Source::Refill,
                 ("env", symbol) => {
                     let mut owners = 0..=self.loaded.len() as Owner;
@@ -525,7 +545,7 @@ impl Names<'_> {
                 (module, name) => return Err(LinkError::Import(module.into(), name.into())),
             })
         };
-        library.info.imports.iter().map(plan).collect()
+        library.info().imports.iter().map(plan).collect()
     }
 }
 
@@ -552,7 +572,7 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
     if missing > 0 {
         main.table.grow(&mut store, missing, Ref::Func(None))?;
     }
-    let Some(refill) = refill_of(&mut store) else { wasmtime::bail!("the interpreter does not meter") };
+    let refill = host::refill(&mut store).into();
     for load in &image.loads {
         let instance = instantiate(&mut store, &load.library, &load.imports, &refill)?;
         let restore = instance.get_module_export(&mut store, &load.restore);

@@ -5,15 +5,16 @@ use crate::error::Error;
 use crate::host::{self, Host, MemoryLimit, Meter, Reply};
 use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
 use crate::limits::Limits;
-use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
+use crate::link::{self, Compiled, CompiledRecord, ImageLinkage, Libraries, Linkage};
 use crate::memory::{self, Mapped, SlotPolicy};
 use crate::mounts::{Mounts, RunFolders};
 use crate::outcome::{
     Crash, Exit, Invocation, Outcome, Output, PrepareRequest, Prepared, Report, RunRequest, Usage,
 };
 use crate::stack;
+use crate::symbols::TablePositions;
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
-use crate::transform::{self, ModuleInfo, Role};
+use crate::transform::{self, Role};
 use crate::wasi::{self, Entropy, Wasi};
 use prims_cache::{Cache, Key};
 use std::path::PathBuf;
@@ -252,7 +253,7 @@ impl Sandbox {
     ) -> wasmtime::Result<(Prepared, wasmtime::Memory)> {
         let instance = self.0.linker.instantiate(&mut *store, &self.0.program.module)?;
         let memory = link::attach(&mut *store, instance)?;
-        for function in ["__prims_init_memory", "_initialize"] {
+        for function in [transform::INIT_MEMORY, "_initialize"] {
             instance.get_typed_func::<(), ()>(&mut *store, function)?.call(&mut *store, ())?;
         }
         let mut seed = [0; 4];
@@ -418,11 +419,13 @@ fn compile(
         let transformed = transform::transform(&wasm, role).map_err(|error| bad(error.to_string()))?;
         let code = engine.precompile_module(&transformed.wasm).map_err(|error| bad(format!("{error:#}")))?;
         std::io::Write::write_all(out, &code).map_err(Error::io("cannot write compiled code"))?;
-        out.set_metadata(serde_json::to_vec(&transformed.info).map_err(|e| Error::Invalid(e.to_string()))?);
+        let positions = TablePositions::of(&wasm).map_err(|error| bad(error.to_string()))?;
+        let record = CompiledRecord { info: transformed.info, positions };
+        out.set_metadata(serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?);
         Ok::<(), Error>(())
     })?;
-    let info: ModuleInfo = serde_json::from_slice(entry.metadata())
+    let record: CompiledRecord = serde_json::from_slice(entry.metadata())
         .map_err(|error| Error::Invalid(format!("the record of compiled code does not read: {error}")))?;
     let module = engine::load(engine, entry.into_file()).map_err(Error::engine("loading compiled code"))?;
-    Ok(Compiled { module, info })
+    Ok(Compiled::new(module, record))
 }

@@ -1,0 +1,63 @@
+//! The commands: one file each.
+
+mod example;
+mod run;
+mod warm;
+
+use crate::arguments::{Arguments, Command};
+use crate::console;
+use crate::report::status;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Anything that keeps a command from doing its work.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(transparent)]
+    Interpreter(#[from] prims_interpreter::Error),
+    #[error(transparent)]
+    Cache(#[from] prims_cache::Error),
+    #[error(transparent)]
+    Guest(#[from] crate::guest::Error),
+    #[error("cannot read `{name}`")]
+    Read {
+        name: String,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("`{0}` is not UTF-8 text, expected Python code")]
+    NotText(String),
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Error::Interpreter(error) => error.hint(),
+            Error::Cache(error) => error.hint().map(Into::into),
+            Error::Read { .. } => Some("give the path of a Python file, `-` for standard input, or -c CODE".into()),
+            _ => None,
+        }
+    }
+}
+
+/// Parses the command line, does what it says, and returns the exit status.
+pub fn main() -> ExitCode {
+    // clap prints its own errors and exits with status 2.
+    let arguments = Arguments::parse();
+    let cache_dir = arguments.cache_dir.as_deref();
+    let done = match &arguments.command {
+        Command::Run(run) => run::run(run, cache_dir),
+        Command::Example(example) => example::example(example, cache_dir),
+        Command::Warm(warm) => warm::warm(warm, cache_dir),
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let hint = error.hint();
+            console::error(&error, hint);
+            ExitCode::from(status::USAGE)
+        }
+    }
+}

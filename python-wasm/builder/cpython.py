@@ -1,0 +1,82 @@
+"""The interpreter: a native one that drives the cross build, libpython for the guest, and the reactor module python.wasm."""
+import shutil
+from pathlib import Path
+
+from . import wasm
+from .context import HERE, Context, fresh, stamp
+from .toolchain import EMULATION, OPTIMIZE, Toolchain
+
+STACK = 16 << 20
+
+# Answers configure cannot find out by compiling. No OpenSSL, curses and the like; _socket is a module of the standard library overlay.
+CONFIGURE = {f"py_cv_module_{name}": "n/a" for name in ("_socket", "_ctypes", "_uuid", "readline", "_ssl", "_hashlib", "_curses", "_curses_panel", "_dbm", "_gdbm", "_tkinter")}
+CONFIGURE |= {"ac_cv_func_dlopen": "yes", "ac_cv_lib_dl_dlopen": "no"}
+
+# Symbols of the C library's archives that drag in a `main` or make no sense in a reactor.
+NOT_EXPORTED = {"main", "_start", "__main_void", "__main_argc_argv", "__original_main", "_initialize", "__wasm_call_ctors", "__wasm_call_dtors"}
+
+
+def build_native(ctx: Context):
+    done = stamp(ctx, "native", ctx.sources["cpython"].sha256)
+    if done.done():
+        return
+    source, folder = ctx.src("cpython"), fresh(ctx.work / "native-build")
+    ctx.run(source / "configure", "-q", f"--prefix={ctx.work}/native", "--with-ensurepip=no", "--disable-test-modules", cwd=folder, log="native-configure.log")
+    ctx.run("make", "-s", f"-j{ctx.jobs}", cwd=folder, log="native-make.log")
+    ctx.run("make", "-s", "install", cwd=folder, log="native-install.log")
+    shutil.rmtree(folder)
+    done.mark()
+
+
+def native_python(ctx: Context) -> Path:
+    return ctx.work / f"native/bin/python{ctx.python}"
+
+
+def build_library(ctx: Context, tools: Toolchain):
+    """libpython.a and the archives beside it, as LLVM bitcode when LTO is on."""
+    source, folder = ctx.src("cpython"), ctx.work / "cpython"
+    done = stamp(ctx, "cpython", ctx.sources["cpython"].sha256, HERE / "patches/cpython", HERE / "modules", Path(__file__),
+                 HERE / "builder/toolchain.py", HERE / "builder/libraries.py", *ctx.interpreter_flags())
+    if done.done():
+        return
+    fresh(folder)
+    modules = sorted((HERE / "modules").glob("*.c"))
+    for module in modules:
+        shutil.copyfile(module, source / "Modules" / module.name)
+    env = {
+        "CC": str(tools.cc), "CXX": str(tools.cxx), "AR": str(tools.ar), "RANLIB": str(tools.ranlib), "CPP": f"{tools.cc} -E",
+        "CFLAGS": " ".join(EMULATION), "OPT": " ".join(OPTIMIZE), "CFLAGS_NODIST": " ".join(ctx.interpreter_flags()),
+        "LDFLAGS": f"-Wl,-z,stack-size={STACK}", "CONFIG_SITE": str(source / "Tools/wasm/config.site-wasm32-wasi"),
+        "ZLIB_CFLAGS": " ", "ZLIB_LIBS": "-lz", "BZIP2_CFLAGS": " ", "BZIP2_LIBS": "-lbz2", "LIBLZMA_CFLAGS": " ", "LIBLZMA_LIBS": "-llzma",
+        "LIBSQLITE3_CFLAGS": " ", "LIBSQLITE3_LIBS": "-lsqlite3", **CONFIGURE,
+    }
+    ctx.run(source / "configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu", f"--with-build-python={native_python(ctx)}",
+            "--prefix=/usr/local", "--disable-test-modules", "--with-ensurepip=no", "--with-pymalloc", "--without-doc-strings" if False else "--with-doc-strings",
+            cwd=folder, env=env, log="configure.log")
+    (folder / "Modules/Setup.local").write_text("*static*\n" + "".join(f"{m.stem} {m.name}\n" for m in modules))
+    ctx.run("make", f"-j{ctx.jobs}", f"libpython{ctx.python}.a", *archives(), "pybuilddir.txt", cwd=folder, env=env, log="make.log")
+    done.mark()
+
+
+def archives() -> list[str]:
+    return ["Modules/expat/libexpat.a", "Modules/_hacl/libHacl_Hash_SHA2.a", "Modules/_decimal/libmpdec/libmpdec.a"]
+
+
+def link(ctx: Context, tools: Toolchain):
+    """python.wasm with names (work/python.debug.wasm) and without (work/python.wasm)."""
+    folder, runtime = ctx.work / "cpython", ctx.work / "runtime"
+    glue = runtime / "interpreter"
+    tools.compile(glue, [HERE / "glue/glue.c"], [*OPTIMIZE, *EMULATION, *ctx.interpreter_flags(), f'-DPRIMS_PYTHON="{ctx.python}"',
+                                                 f"-I{ctx.src('cpython')}/Include", f"-I{folder}"])
+    own = [glue / "glue.c.o", *sorted((runtime / "glue").glob("*.o"))]
+    system = [tools.lib / "libc.a", tools.root / "resource/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a",
+              tools.lib / "libc++.a", tools.lib / "libc++abi.a", tools.lib / "libunwind.a"]
+    exports = sorted({s for a in system for s in wasm.archive_symbols(a)} - NOT_EXPORTED | {"__cpp_exception", "__c_longjmp", "__stack_pointer"})
+    options = ["--entry=_initialize", "--stack-first", "-z", f"stack-size={STACK}", "--export-table", "--growable-table", "--export-dynamic",
+               "--lto-O3", "--build-id=none", "-o", ctx.work / "python.debug.wasm", tools.lib / "crt1-reactor.o", *own,
+               "--whole-archive", folder / f"libpython{ctx.python}.a", "--no-whole-archive", *(folder / a for a in archives()),
+               *(tools.lib / f"lib{n}.a" for n in ("z", "bz2", "lzma", "sqlite3")), *system[2:], *system[:2], *(f"--export={s}" for s in exports)]
+    response = ctx.work / "link.rsp"
+    response.write_text("\n".join(map(str, options)) + "\n")
+    ctx.run(tools.bin / "wasm-ld", f"@{response}", log="link.log")
+    (ctx.work / "python.wasm").write_bytes(wasm.strip((ctx.work / "python.debug.wasm").read_bytes()))
