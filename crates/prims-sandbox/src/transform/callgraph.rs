@@ -23,8 +23,7 @@ pub(super) struct CallGraph {
 
 /// Host functions that never call the guest. `prims.dlopen` does, it runs constructors.
 fn is_leaf(module: &str, name: &str) -> bool {
-    module == "wasi_snapshot_preview1"
-        || (module == "prims" && matches!(name, "respond" | "dlsym" | "dlerror"))
+    module == "wasi_snapshot_preview1" || (module == "prims" && matches!(name, "respond" | "dlsym" | "dlerror"))
 }
 
 impl CallGraph {
@@ -38,9 +37,13 @@ impl CallGraph {
             indirect: Vec::new(),
         };
         graph.find_external(scan)?;
-        let functions = scan.imports.iter().filter(|i| matches!(i.ty, wasmparser::TypeRef::Func(_)));
-        let leaves: Vec<bool> =
-            functions.map(|i| role == Role::Main && is_leaf(i.module, i.name)).collect();
+        let functions = scan
+            .imports
+            .iter()
+            .filter(|i| matches!(i.ty, wasmparser::TypeRef::Func(_)));
+        let leaves: Vec<bool> = functions
+            .map(|i| role == Role::Main && is_leaf(i.module, i.name))
+            .collect();
         let signatures = signatures(scan);
         let mut outward = Vec::new();
         let mut by_signature: HashMap<u32, (Vec<u32>, Vec<u32>)> = HashMap::new();
@@ -75,7 +78,10 @@ impl CallGraph {
                 }
             }
         }
-        let external = (0u32..).zip(&graph.external).filter_map(|(f, is)| is.then_some(f)).collect::<Vec<_>>();
+        let external = (0u32..)
+            .zip(&graph.external)
+            .filter_map(|(f, is)| is.then_some(f))
+            .collect::<Vec<_>>();
         for &function in &external {
             let ty = scan.functions.get((imported + function) as usize);
             if let Some(signature) = ty.and_then(|ty| signatures.get(*ty as usize)) {
@@ -92,7 +98,9 @@ impl CallGraph {
     }
 
     fn take_address(&mut self, function: u32) {
-        let defined = function.checked_sub(self.imported).and_then(|f| self.external.get_mut(f as usize));
+        let defined = function
+            .checked_sub(self.imported)
+            .and_then(|f| self.external.get_mut(f as usize));
         if let Some(external) = defined {
             *external = true;
         }
@@ -170,10 +178,17 @@ impl CallGraph {
             for node in &component[functions..] {
                 let (callers, targets) = &self.indirect[*node as usize - count];
                 let inside = |side: &[u32]| -> Vec<u32> {
-                    side.iter().copied().filter(|f| !chosen[*f as usize] && member(f)).collect()
+                    side.iter()
+                        .copied()
+                        .filter(|f| !chosen[*f as usize] && member(f))
+                        .collect()
                 };
                 let (callers, targets) = (inside(callers), inside(targets));
-                let cut = if callers.len() <= targets.len() { callers } else { targets };
+                let cut = if callers.len() <= targets.len() {
+                    callers
+                } else {
+                    targets
+                };
                 for function in cut {
                     chosen[function as usize] = true;
                 }
@@ -236,7 +251,10 @@ fn sort(numbers: &mut Vec<u32>) {
 /// For each type index, the first index of the same type: a module may have the same signature twice.
 fn signatures(scan: &Scan) -> Vec<u32> {
     let mut first = HashMap::new();
-    (0u32..).zip(&scan.types).map(|(index, ty)| *first.entry(ty).or_insert(index)).collect()
+    (0u32..)
+        .zip(&scan.types)
+        .map(|(index, ty)| *first.entry(ty).or_insert(index))
+        .collect()
 }
 
 /// Finds strongly connected components (Tarjan's algorithm, without recursion).
@@ -255,7 +273,12 @@ const DONE: u32 = u32::MAX - 1;
 impl<'a> Components<'a> {
     fn new(edges: &'a [Vec<u32>]) -> Self {
         let (number, low) = (vec![DONE; edges.len()], vec![0; edges.len()]);
-        Self { edges, number, low, open: Vec::new() }
+        Self {
+            edges,
+            number,
+            low,
+            open: Vec::new(),
+        }
     }
 
     /// The components that contain a cycle among `nodes`, without those that are `cut`, each sorted.

@@ -26,13 +26,12 @@ pub(super) struct Cost {
     pub(super) loops: Vec<u64>,
     /// Whether an exception may leave the function, because it throws or calls.
     pub(super) may_throw: bool,
+    /// How many instructions are charged by their length.
+    pub(super) bulk: u32,
 }
 
 /// Computes what `body` costs. `callee` says what a direct call of a defined function adds, None for an imported function.
-pub(super) fn cost(
-    body: &FunctionBody,
-    callee: impl Fn(u32) -> Option<u64>,
-) -> Result<Cost, TransformError> {
+pub(super) fn cost(body: &FunctionBody, callee: impl Fn(u32) -> Option<u64>) -> Result<Cost, TransformError> {
     let mut walk = Walk {
         frames: vec![Frame::new(Kind::Block, 0, Some(0))],
         regions: vec![Region::default()],
@@ -40,11 +39,23 @@ pub(super) fn cost(
         loops: Vec::new(),
         may_throw: false,
     };
+    let (mut bulk, mut constant) = (0, None);
     for operator in body.get_operators_reader()? {
-        walk.operator(&operator?, &callee);
+        let operator = operator?;
+        walk.operator(&operator, &callee);
+        bulk += u32::from(super::meter::bulk(&operator, constant).is_some());
+        constant = match operator {
+            Operator::I32Const { value } => Some(value),
+            _ => None,
+        };
     }
     let work = walk.regions.first().map_or(0, |region| region.heaviest);
-    Ok(Cost { work, loops: walk.loops, may_throw: walk.may_throw })
+    Ok(Cost {
+        work,
+        loops: walk.loops,
+        may_throw: walk.may_throw,
+        bulk,
+    })
 }
 
 /// The function outside of loops, or one loop.
@@ -69,7 +80,12 @@ struct Frame {
 
 impl Frame {
     fn new(kind: Kind, region: usize, start: Option<u64>) -> Self {
-        Self { kind, region, arrived: None, start }
+        Self {
+            kind,
+            region,
+            arrived: None,
+            start,
+        }
     }
 
     fn arrive(&mut self, path: u64) {
@@ -173,7 +189,8 @@ impl Walk {
 
     fn open(&mut self, kind: Kind) {
         let start = self.current();
-        self.frames.push(Frame::new(kind, self.regions.len().saturating_sub(1), start));
+        self.frames
+            .push(Frame::new(kind, self.regions.len().saturating_sub(1), start));
     }
 
     fn otherwise(&mut self) {
@@ -195,9 +212,7 @@ impl Walk {
         match &frame.kind {
             Kind::Loop(number) => {
                 // What comes after the loop belongs to the region around it, in which no path went on meanwhile.
-                if let (Some(region), Some(heaviest)) =
-                    (self.regions.pop(), self.loops.get_mut(*number))
-                {
+                if let (Some(region), Some(heaviest)) = (self.regions.pop(), self.loops.get_mut(*number)) {
                     *heaviest = region.heaviest;
                 }
                 return;
@@ -206,8 +221,12 @@ impl Walk {
             Kind::Try(targets) if frame.start.is_some() => {
                 // An exception may come from anywhere inside: assume the heaviest path so far.
                 for target in targets {
-                    let Some(outer) = self.frames.get_mut(*target) else { continue };
-                    let Some(region) = self.regions.get(outer.region) else { continue };
+                    let Some(outer) = self.frames.get_mut(*target) else {
+                        continue;
+                    };
+                    let Some(region) = self.regions.get(outer.region) else {
+                        continue;
+                    };
                     outer.arrive(region.heaviest);
                 }
             }
@@ -224,12 +243,14 @@ impl Walk {
         if !self.reachable {
             return;
         }
-        let Some(target) = self.frames.len().checked_sub(depth as usize + 1) else { return };
-        let Some(frame) = self.frames.get_mut(target) else { return };
+        let Some(target) = self.frames.len().checked_sub(depth as usize + 1) else {
+            return;
+        };
+        let Some(frame) = self.frames.get_mut(target) else {
+            return;
+        };
         // A branch to a loop is a new iteration, which its header charges.
-        if let (false, Some(region)) =
-            (matches!(frame.kind, Kind::Loop(_)), self.regions.get(frame.region))
-        {
+        if let (false, Some(region)) = (matches!(frame.kind, Kind::Loop(_)), self.regions.get(frame.region)) {
             frame.arrive(region.current);
         }
     }

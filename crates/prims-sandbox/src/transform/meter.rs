@@ -18,7 +18,7 @@
 //! mapped to that of an original global.
 
 use super::{MeterStats, Role, TransformError, callgraph::CallGraph, cost::cost, scan::Scan};
-use wasm_encoder::{BlockType, Instruction};
+use wasm_encoder::Instruction;
 use wasmparser::Operator;
 
 /// What a loop counts by itself before it charges. Lower: more calls. Higher: each active function can owe that much, and a run is
@@ -48,6 +48,8 @@ pub(super) struct FunctionPlan {
     pub(super) loops: Vec<u32>,
     /// Whether [`LIMIT`] is paid in advance.
     pub(super) prepaid: bool,
+    /// How many instructions are charged by their length.
+    pub(super) bulk: u32,
 }
 
 /// What is counted in a module.
@@ -60,7 +62,10 @@ pub(super) struct Plan {
 impl Plan {
     /// Nothing is counted.
     pub(super) fn unmetered() -> Self {
-        Self { functions: Vec::new(), stats: MeterStats::default() }
+        Self {
+            functions: Vec::new(),
+            stats: MeterStats::default(),
+        }
     }
 
     /// Decides what is counted.
@@ -83,16 +88,22 @@ impl Plan {
                 Some(if metered.get(callee).copied()? { 0 } else { work })
             })?;
             works[function] = cost.work;
-            let limit = if graph.external[function] { EXTERNAL_WORK } else { MAX_WORK };
+            let limit = if graph.external[function] {
+                EXTERNAL_WORK
+            } else {
+                MAX_WORK
+            };
             metered[function] |= cost.work > limit;
             let plan = &mut functions[function];
             plan.entry = metered[function].then(|| price(cost.work, role));
             plan.loops = cost.loops.iter().map(|work| price(*work, role)).collect();
+            plan.bulk = cost.bulk;
             plan.prepaid = role == Role::Side && cost.may_throw && !cost.loops.is_empty();
             stats.entries += u32::from(plan.entry.is_some());
             stats.loops += plan.loops.len() as u32;
             stats.looping_functions += u32::from(!plan.loops.is_empty());
             stats.prepaid_functions += u32::from(plan.prepaid);
+            stats.bulk_operations += plan.bulk;
         }
         Ok(Self { functions, stats })
     }
@@ -248,6 +259,3 @@ pub(super) fn bulk(operator: &Operator, previous: Option<i32>) -> Option<Bulk> {
         _ => Some(bulk),
     }
 }
-
-/// What the empty block type is called at the metering points.
-pub(super) const UNLIKELY: BlockType = BlockType::Empty;

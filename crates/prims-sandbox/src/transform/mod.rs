@@ -34,9 +34,12 @@
 //! in debt, `refill(budget)` should return `slice + budget`. The budget may briefly exceed what was granted, because a frame gives
 //! back what it paid in advance.
 
+mod body;
 mod callgraph;
 mod cost;
+mod describe;
 mod error;
+mod globals;
 mod glue;
 mod meter;
 mod rewrite;
@@ -93,7 +96,10 @@ pub(crate) struct TransformOptions {
 
 impl Default for TransformOptions {
     fn default() -> Self {
-        Self { keep_names: false, meter: Meter::On }
+        Self {
+            keep_names: false,
+            meter: Meter::On,
+        }
     }
 }
 

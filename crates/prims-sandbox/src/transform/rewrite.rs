@@ -1,24 +1,21 @@
-//! Writes the new module.
+//! Writes the new module, section by section.
 
-use super::glue::{self, Glue};
-use super::meter::{FunctionPlan, Names, Plan, Sink, bulk};
-use super::{
-    BUDGET, Export, ExportKind, Import, ImportKind, Limits, Meter, MeterStats, ModuleInfo, REFILL, Role, Slot,
-    SlotKind, SlotType, TransformError, TransformOptions, Transformed, scan::Scan, signature,
-};
+use super::globals::{BUDGET_TYPE, Globals, is_kept};
+use super::meter::Plan;
+use super::{BUDGET, REFILL, Role, TransformError, TransformOptions, Transformed};
+use super::{body, describe, glue, scan::Scan};
 use std::convert::Infallible;
 use wasm_encoder::reencode::{self, Reencode};
 use wasm_encoder::{
-    BlockType, BranchHint, BranchHints, CodeSection, ConstExpr, DataCountSection, DataSection, ElementSection,
-    Encode, EntityType, ExportSection, Function, FunctionSection, GlobalSection, GlobalType, ImportSection,
-    Instruction, MemorySection, MemoryType, Module, NameMap, NameSection, TableSection, TagSection, TypeSection,
-    ValType,
+    BlockType, BranchHints, CodeSection, DataCountSection, DataSection, ElementSection, Encode, EntityType,
+    ExportSection, FunctionSection, ImportSection, MemorySection, MemoryType, Module, NameMap, NameSection,
+    TableSection, TagSection, TypeSection,
 };
-use wasmparser::{DataKind, ElementKind, FunctionBody, Operator, TypeRef};
+use wasmparser::{ElementKind, Name};
 
-/// Maps indices of the original module to those of the new one.
+/// Maps indices of the original module to those of the new one. Types, tables, memories, tags and segments keep theirs.
 pub(super) struct Indices {
-    /// Imported functions of the original; the one that is added comes after them.
+    /// Imported functions of the original module; the one that is added comes after them.
     imported_functions: u32,
     /// The new index of each global.
     globals: Vec<u32>,
@@ -32,7 +29,7 @@ impl Reencode for Indices {
     }
 
     fn global_index(&mut self, global: u32) -> Result<u32, reencode::Error> {
-        // Valid code refers to no other globals; if it did, this would be refused.
+        // A valid module refers to no others; no module has this one.
         Ok(self.globals.get(global as usize).copied().unwrap_or(u32::MAX))
     }
 }
@@ -57,40 +54,146 @@ pub(super) fn rewrite(
     options: TransformOptions,
 ) -> Result<Transformed, TransformError> {
     let globals = Globals::new(scan, role)?;
-    let mut indices = Indices { imported_functions: scan.imported_functions, globals: globals.map.clone() };
-    let mut info = describe(scan, role, &globals);
+    let glue = glue::Glue::new(scan, &globals);
+    let mut indices = Indices {
+        imported_functions: scan.imported_functions,
+        globals: globals.map.clone(),
+    };
     let mut module = Module::new();
 
     let mut types = TypeSection::new();
     if let Some(section) = &scan.type_section {
         indices.parse_type_section(&mut types, section.clone())?;
     }
-    let added_types = types.len();
-    glue::types(&mut types);
-    // Blocks that return several values are described by a type of their own.
-    let mut wrappers = Wrappers { types: &mut types, of: vec![None; scan.types.len()] };
-    let mut wrapper_of = Vec::with_capacity(scan.bodies.len());
-    for (function, plan) in (scan.imported_functions..).zip(&plan.functions) {
-        wrapper_of.push(if plan.loops.is_empty() { None } else { Some(wrappers.get(scan, function, &mut indices)?) });
-    }
+    glue.types(&mut types);
+    let results = results(scan, plan, &mut types, &mut indices)?;
     module.section(&types);
-
-    module.section(&imports(scan, role, &mut indices, &mut info, added_types)?);
+    module.section(&imports(scan, role, &glue, &mut indices)?);
 
     let mut functions = FunctionSection::new();
     for ty in scan.functions.iter().skip(scan.imported_functions as usize) {
         functions.function(*ty);
     }
-    let first_added = scan.functions.len() as u32 + 1;
-    let glue = Glue::new(role, first_added, Names {
-        budget: globals.budget,
-        refill: scan.imported_functions,
-        charge: first_added + glue::CHARGE,
-        top_up: first_added + glue::TOP_UP,
-    });
-    glue.functions(added_types, &mut functions);
+    glue.functions(&mut functions);
     module.section(&functions);
+    definitions(scan, &mut indices, &mut module)?;
+    module.section(&globals.section(scan, role, &mut indices)?);
 
+    let mut exports = ExportSection::new();
+    for export in &scan.exports {
+        indices.parse_export(&mut exports, *export)?;
+    }
+    glue.exports(role, &mut exports);
+    module.section(&exports);
+
+    let mut elements = ElementSection::new();
+    for element in &scan.elements {
+        if let (ElementKind::Active { .. }, Role::Side) = (&element.kind, role) {
+            elements.passive(indices.element_items(element.items.clone())?);
+        } else {
+            indices.parse_element(&mut elements, element.clone())?;
+        }
+    }
+    if !elements.is_empty() {
+        module.section(&elements);
+    }
+    if !scan.data.is_empty() {
+        module.section(&DataCountSection {
+            count: scan.data.len() as u32,
+        });
+    }
+
+    let (mut code, mut hints) = (CodeSection::new(), BranchHints::new());
+    for (k, function) in scan.bodies.iter().enumerate() {
+        let index = scan.imported_functions + k as u32;
+        let parameters = scan.function_type(index).map_or(0, |ty| ty.params().len() as u32);
+        let results = results.get(k).copied().unwrap_or(BlockType::Empty);
+        let plan = plan.functions.get(k);
+        body::rewrite(function, parameters, results, plan, &glue.names, &mut indices)?.finish(
+            index + 1,
+            &mut code,
+            &mut hints,
+        );
+    }
+    glue.bodies(scan, role, &globals, &mut indices, &mut code, &mut hints)?;
+    if !hints.is_empty() {
+        module.section(&hints);
+    }
+    module.section(&code);
+
+    if !scan.data.is_empty() {
+        let mut data = DataSection::new();
+        for segment in &scan.data {
+            data.passive(segment.data.iter().copied());
+        }
+        module.section(&data);
+    }
+    if options.keep_names {
+        module.section(&names(scan, &glue, &mut indices)?);
+    }
+    let info = describe::describe(scan, role, &globals);
+    Ok(Transformed {
+        wasm: module.finish(),
+        info,
+        stats: plan.stats,
+    })
+}
+
+/// For each function the type of a block that returns what it does; where it returns several values, that is a type of its own.
+/// Only functions with loops need it.
+fn results(
+    scan: &Scan,
+    plan: &Plan,
+    section: &mut TypeSection,
+    indices: &mut Indices,
+) -> Result<Vec<BlockType>, TransformError> {
+    let mut known = vec![None; scan.types.len()];
+    let mut results = Vec::with_capacity(plan.functions.len());
+    for (plan, ty) in plan
+        .functions
+        .iter()
+        .zip(scan.functions.iter().skip(scan.imported_functions as usize))
+    {
+        let returned = scan.types.get(*ty as usize).map(|ty| ty.results()).unwrap_or_default();
+        results.push(match (returned, known.get_mut(*ty as usize)) {
+            _ if plan.loops.is_empty() => BlockType::Empty,
+            ([], _) | (_, None) => BlockType::Empty,
+            ([one], _) => BlockType::Result(indices.val_type(*one)?),
+            (_, Some(Some(known))) => *known,
+            (several, Some(known)) => {
+                let index = section.len();
+                section.ty().function([], indices.val_types(several.to_vec())?);
+                *known.insert(BlockType::FunctionType(index))
+            }
+        });
+    }
+    Ok(results)
+}
+
+fn imports(scan: &Scan, role: Role, glue: &glue::Glue, indices: &mut Indices) -> Result<ImportSection, TransformError> {
+    let mut section = ImportSection::new();
+    for import in scan.imports.iter().filter(|import| is_kept(import)) {
+        section.import(import.module, import.name, indices.entity_type(import.ty)?);
+    }
+    if describe::lacks_memory(scan) {
+        let memory = MemoryType {
+            minimum: 0,
+            maximum: None,
+            memory64: false,
+            shared: false,
+            page_size_log2: None,
+        };
+        section.import("env", "memory", memory);
+    }
+    section.import(REFILL.0, REFILL.1, EntityType::Function(glue.types + glue::REFILL_TYPE));
+    if role == Role::Side {
+        section.import("env", BUDGET, BUDGET_TYPE);
+    }
+    Ok(section)
+}
+
+/// Tables, memories and tags.
+fn definitions(scan: &Scan, indices: &mut Indices, module: &mut Module) -> Result<(), TransformError> {
     let mut tables = TableSection::new();
     for table in &scan.tables {
         indices.parse_table(&mut tables, table.clone())?;
@@ -112,66 +215,25 @@ pub(super) fn rewrite(
     if !tags.is_empty() {
         module.section(&tags);
     }
-    module.section(&globals.section(scan, role, &mut indices)?);
+    Ok(())
+}
 
-    let mut exports = ExportSection::new();
-    for export in &scan.exports {
-        indices.parse_export(&mut exports, *export)?;
-    }
-    glue.exports(globals.budget, role, &mut exports);
-    module.section(&exports);
-
-    let mut elements = ElementSection::new();
-    for element in &scan.elements {
-        let items = indices.element_items(element.items.clone())?;
-        match (&element.kind, role) {
-            (ElementKind::Active { .. }, Role::Main) => indices.parse_element(&mut elements, element.clone())?,
-            (ElementKind::Declared, _) => drop(elements.declared(items)),
-            (ElementKind::Passive | ElementKind::Active { .. }, _) => drop(elements.passive(items)),
+/// The names of the functions.
+fn names(scan: &Scan, glue: &glue::Glue, indices: &mut Indices) -> Result<NameSection, TransformError> {
+    let mut functions = NameMap::new();
+    for subsection in scan.names.clone().into_iter().flatten() {
+        // Names say nothing about whether a module is valid: what cannot be read is left out.
+        let Ok(Name::Function(map)) = subsection else { continue };
+        for name in map.into_iter().map_while(Result::ok) {
+            if (name.index as usize) < scan.functions.len() {
+                functions.append(indices.function_index(name.index)?, name.name);
+            }
         }
     }
-    if !elements.is_empty() {
-        module.section(&elements);
+    for (index, name) in glue.function_names() {
+        functions.append(index, name);
     }
-    if !scan.data.is_empty() {
-        module.section(&DataCountSection { count: scan.data.len() as u32 });
-    }
-
-    let mut stats = plan.stats;
-    let mut code = CodeSection::new();
-    let mut hints = BranchHints::new();
-    let unmetered = FunctionPlan::default();
-    for (k, body) in scan.bodies.iter().enumerate() {
-        let function = scan.imported_functions + k as u32;
-        let mut writer = Writer {
-            indices: &mut indices,
-            names: glue.names,
-            out: Body { function: locals(scan, function, body)?, hints: Vec::new() },
-            plan: plan.functions.get(k).unwrap_or(&unmetered),
-            wrapper: wrapper_of.get(k).copied().flatten(),
-            metered: options.meter == Meter::On,
-            parameters: 0,
-            stats: &mut stats,
-        };
-        writer.parameters = 0;
-        let body = writer.body(scan, function, body)?;
-        body.finish(function + 1, &mut code, &mut hints);
-    }
-    glue.bodies(scan, &globals, &info, &mut indices, &mut code, &mut hints)?;
-    if !hints.is_empty() {
-        module.section(&hints);
-    }
-    module.section(&code);
-
-    let mut data = DataSection::new();
-    for segment in &scan.data {
-        data.passive(segment.data.iter().copied());
-    }
-    if !data.is_empty() {
-        module.section(&data);
-    }
-    if options.keep_names {
-        module.section(&names(scan, first_added, &mut indices)?);
-    }
-    Ok(Transformed { wasm: module.finish(), info, stats })
+    let mut section = NameSection::new();
+    section.functions(&functions);
+    Ok(section)
 }

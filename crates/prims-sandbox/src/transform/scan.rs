@@ -3,9 +3,9 @@
 use super::{Role, TransformError};
 use std::collections::HashSet;
 use wasmparser::{
-    Data, Dylink0Subsection, Element, Export, FuncType, FunctionBody, Global, GlobalType, Import,
-    KnownCustom, MemoryType, NameSectionReader, Parser, Payload, Table, TagType, TypeRef,
-    TypeSectionReader, Validator, WasmFeatures,
+    Data, Dylink0Subsection, Element, Export, FuncType, FunctionBody, Global, GlobalType, Import, KnownCustom,
+    MemoryType, NameSectionReader, Parser, Payload, Table, TagType, TypeRef, TypeSectionReader, Validator,
+    WasmFeatures,
 };
 
 /// Larger than any extension module of the Python world that was seen; the transform needs a few times this much memory.
@@ -73,7 +73,10 @@ impl Scan<'_> {
 /// Validates `wasm` and takes it apart.
 pub(super) fn scan(wasm: &[u8], role: Role) -> Result<Scan<'_>, TransformError> {
     if wasm.len() > MAX_MODULE_BYTES {
-        return Err(TransformError::TooLarge { found: wasm.len(), limit: MAX_MODULE_BYTES });
+        return Err(TransformError::TooLarge {
+            found: wasm.len(),
+            limit: MAX_MODULE_BYTES,
+        });
     }
     if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
         return Err(if has_legacy_exceptions(wasm) {
@@ -141,20 +144,18 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn dylink(
-        &mut self,
-        sections: wasmparser::Dylink0SectionReader<'a>,
-    ) -> Result<(), TransformError> {
+    fn dylink(&mut self, sections: wasmparser::Dylink0SectionReader<'a>) -> Result<(), TransformError> {
         for section in sections {
             match section.map_err(|error| TransformError::Dylink(error.to_string()))? {
                 Dylink0Subsection::MemInfo(memory) => self.dylink.memory = Some(memory),
                 Dylink0Subsection::Needed(needed) => self.dylink.needed.extend(needed),
                 Dylink0Subsection::ImportInfo(imports) => {
-                    let weak = |import: &wasmparser::ImportInfo| {
-                        import.flags.contains(wasmparser::SymbolFlags::BINDING_WEAK)
-                    };
+                    let weak =
+                        |import: &wasmparser::ImportInfo| import.flags.contains(wasmparser::SymbolFlags::BINDING_WEAK);
                     let imports = imports.into_iter().filter(weak);
-                    self.dylink.weak.extend(imports.map(|import| (import.module, import.field)));
+                    self.dylink
+                        .weak
+                        .extend(imports.map(|import| (import.module, import.field)));
                 }
                 _ => {}
             }
@@ -207,9 +208,7 @@ impl<'a> Scan<'a> {
     }
 
     fn check_side(&self) -> Result<(), TransformError> {
-        let i32 = |ty: GlobalType, mutable| {
-            ty.content_type == wasmparser::ValType::I32 && ty.mutable == mutable
-        };
+        let i32 = |ty: GlobalType, mutable| ty.content_type == wasmparser::ValType::I32 && ty.mutable == mutable;
         for import in &self.imports {
             let allowed = match (import.module, import.name, import.ty) {
                 ("env", "memory", TypeRef::Memory(_)) => true,
@@ -231,7 +230,9 @@ impl<'a> Scan<'a> {
             return Err(TransformError::OwnDefinition("table"));
         }
         let Some(memory) = &self.dylink.memory else {
-            return Err(TransformError::Dylink("it has no dylink.0 section that says how much memory it needs".into()));
+            return Err(TransformError::Dylink(
+                "it has no dylink.0 section that says how much memory it needs".into(),
+            ));
         };
         for alignment in [memory.memory_alignment, memory.table_alignment] {
             if alignment > 16 {
@@ -260,22 +261,30 @@ fn refused(import: &Import, role: &'static str) -> TransformError {
         TypeRef::Tag(_) => "tag",
     };
     let (module, name) = (import.module.to_owned(), import.name.to_owned());
-    TransformError::Import { module, name, kind, role }
+    TransformError::Import {
+        module,
+        name,
+        kind,
+        role,
+    }
 }
 
 /// Whether an invalid module has instructions of the old exception proposal; only asked in order to say so.
 fn has_legacy_exceptions(wasm: &[u8]) -> bool {
-    let bodies = Parser::new(0).parse_all(wasm).map_while(Result::ok).filter_map(|payload| {
-        match payload {
+    let bodies = Parser::new(0)
+        .parse_all(wasm)
+        .map_while(Result::ok)
+        .filter_map(|payload| match payload {
             Payload::CodeSectionEntry(body) => body.get_operators_reader().ok(),
             _ => None,
-        }
-    });
-    bodies.flat_map(|reader| reader.into_iter().map_while(Result::ok)).any(|operator| {
-        use wasmparser::Operator as O;
-        matches!(
-            operator,
-            O::Try { .. } | O::Catch { .. } | O::CatchAll | O::Rethrow { .. } | O::Delegate { .. }
-        )
-    })
+        });
+    bodies
+        .flat_map(|reader| reader.into_iter().map_while(Result::ok))
+        .any(|operator| {
+            use wasmparser::Operator as O;
+            matches!(
+                operator,
+                O::Try { .. } | O::Catch { .. } | O::CatchAll | O::Rethrow { .. } | O::Delegate { .. }
+            )
+        })
 }

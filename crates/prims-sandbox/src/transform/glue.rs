@@ -1,0 +1,236 @@
+//! The functions that are added.
+
+use super::body::Body;
+use super::globals::Globals;
+use super::meter::{Names, Sink};
+use super::rewrite::Indices;
+use super::{
+    BUDGET, INIT_MEMORY, INIT_TABLE, LOAD_GLOBALS, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan,
+};
+use wasm_encoder::reencode::Reencode;
+use wasm_encoder::{
+    BranchHints, CodeSection, ExportKind, ExportSection, FunctionSection, Instruction, MemArg, TypeSection, ValType,
+};
+use wasmparser::{DataKind, ElementKind};
+
+/// Types that are added, after those of the module: `(i64) -> i64`, `(i32) -> ()`, `() -> ()`.
+pub(super) const REFILL_TYPE: u32 = 0;
+const POINTER_TYPE: u32 = 1;
+const PLAIN_TYPE: u32 = 2;
+
+/// The added functions in their order, with the type, and the name under which they are exported, if they are.
+const FUNCTIONS: [(&str, u32, bool); 8] = [
+    ("__prims_charge", POINTER_TYPE, false),
+    ("__prims_top_up", PLAIN_TYPE, false),
+    ("__prims_write_table", PLAIN_TYPE, false),
+    (LOAD_GLOBALS, POINTER_TYPE, true),
+    (SAVE_GLOBALS, POINTER_TYPE, true),
+    (RESTORE, POINTER_TYPE, true),
+    (INIT_MEMORY, PLAIN_TYPE, true),
+    (INIT_TABLE, PLAIN_TYPE, true),
+];
+const CHARGE: u32 = 0;
+const TOP_UP: u32 = 1;
+const WRITE_TABLE: u32 = 2;
+const LOAD: u32 = 3;
+
+/// Where the added things are in the new module.
+pub(super) struct Glue {
+    /// What the code that counts refers to.
+    pub(super) names: Names,
+    /// The index of the first added type.
+    pub(super) types: u32,
+    /// The index of the first added function.
+    pub(super) functions: u32,
+}
+
+impl Glue {
+    pub(super) fn new(scan: &Scan, globals: &Globals) -> Self {
+        let functions = scan.functions.len() as u32 + 1;
+        let names = Names {
+            budget: globals.budget,
+            refill: scan.imported_functions,
+            charge: functions + CHARGE,
+            top_up: functions + TOP_UP,
+        };
+        Self {
+            names,
+            types: scan.types.len() as u32,
+            functions,
+        }
+    }
+
+    pub(super) fn types(&self, section: &mut TypeSection) {
+        section.ty().function([ValType::I64], [ValType::I64]);
+        section.ty().function([ValType::I32], []);
+        section.ty().function([], []);
+    }
+
+    pub(super) fn functions(&self, section: &mut FunctionSection) {
+        for (_, ty, _) in FUNCTIONS {
+            section.function(self.types + ty);
+        }
+    }
+
+    pub(super) fn exports(&self, role: Role, section: &mut ExportSection) {
+        for (index, (name, _, exported)) in (self.functions..).zip(FUNCTIONS) {
+            if exported {
+                section.export(name, ExportKind::Func, index);
+            }
+        }
+        if role == Role::Main {
+            section.export(BUDGET, ExportKind::Global, self.names.budget);
+        }
+    }
+
+    /// The names of the added functions, for profilers.
+    pub(super) fn function_names(&self) -> impl Iterator<Item = (u32, &'static str)> {
+        (self.functions..).zip(FUNCTIONS.map(|(name, _, _)| name))
+    }
+
+    pub(super) fn bodies(
+        &self,
+        scan: &Scan,
+        role: Role,
+        globals: &Globals,
+        indices: &mut Indices,
+        code: &mut CodeSection,
+        hints: &mut BranchHints,
+    ) -> Result<(), TransformError> {
+        let mut charge = Body::new([]);
+        self.names.charge_body(&mut charge);
+        let mut top_up = Body::new([]);
+        self.names.top_up_body(&mut top_up);
+
+        let mut restore = Body::new([]);
+        restore.put(&Instruction::LocalGet(0));
+        restore.put(&Instruction::Call(self.functions + LOAD));
+        restore.put(&Instruction::Call(self.functions + WRITE_TABLE));
+        restore.put(&Instruction::End);
+
+        let bodies = [
+            charge,
+            top_up,
+            write_table(scan, role, indices)?,
+            load(globals),
+            save(globals),
+            restore,
+            init_memory(scan, indices)?,
+            self.init_table(scan, globals, indices)?,
+        ];
+        for (index, body) in (self.functions..).zip(bodies) {
+            body.finish(index, code, hints);
+        }
+        Ok(())
+    }
+
+    /// Sets the globals that could not have their first value before, then writes the table.
+    fn init_table(&self, scan: &Scan, globals: &Globals, indices: &mut Indices) -> Result<Body, TransformError> {
+        let mut body = Body::new([]);
+        let defined = scan.globals.iter().zip(&globals.deferred).enumerate();
+        for (k, (global, _)) in defined.filter(|(_, (_, deferred))| **deferred) {
+            body.raw(&indices.instructions(&global.init_expr)?);
+            let index = indices.global_index((scan.imported_globals.len() + k) as u32)?;
+            body.put(&Instruction::GlobalSet(index));
+        }
+        body.put(&Instruction::Call(self.functions + WRITE_TABLE));
+        body.put(&Instruction::End);
+        Ok(body)
+    }
+}
+
+/// Writes the segments of a side module that were active to the table.
+fn write_table(scan: &Scan, role: Role, indices: &mut Indices) -> Result<Body, TransformError> {
+    let mut body = Body::new([]);
+    for (elem_index, element) in (0u32..).zip(&scan.elements) {
+        let ElementKind::Active {
+            table_index,
+            offset_expr,
+        } = &element.kind
+        else {
+            continue;
+        };
+        if role == Role::Main {
+            continue;
+        }
+        let length = match &element.items {
+            wasmparser::ElementItems::Functions(items) => items.count(),
+            wasmparser::ElementItems::Expressions(_, items) => items.count(),
+        };
+        body.raw(&indices.instructions(offset_expr)?);
+        body.put(&Instruction::I32Const(0));
+        body.put(&Instruction::I32Const(length as i32));
+        body.put(&Instruction::TableInit {
+            elem_index,
+            table: table_index.unwrap_or(0),
+        });
+    }
+    body.put(&Instruction::End);
+    Ok(body)
+}
+
+/// Writes the segments that were active to memory, then does what the module did when it was instantiated.
+fn init_memory(scan: &Scan, indices: &mut Indices) -> Result<Body, TransformError> {
+    let mut body = Body::new([]);
+    for (data_index, segment) in (0u32..).zip(&scan.data) {
+        let DataKind::Active {
+            memory_index,
+            offset_expr,
+        } = &segment.kind
+        else {
+            continue;
+        };
+        body.raw(&indices.instructions(offset_expr)?);
+        body.put(&Instruction::I32Const(0));
+        body.put(&Instruction::I32Const(segment.data.len() as i32));
+        body.put(&Instruction::MemoryInit {
+            mem: *memory_index,
+            data_index,
+        });
+    }
+    if let Some(start) = scan.start {
+        body.put(&Instruction::Call(indices.function_index(start)?));
+    }
+    body.put(&Instruction::End);
+    Ok(body)
+}
+
+fn place(slot: usize) -> MemArg {
+    MemArg {
+        offset: 8 * slot as u64,
+        align: 2,
+        memory_index: 0,
+    }
+}
+
+fn load(globals: &Globals) -> Body {
+    let mut body = Body::new([]);
+    for (k, (slot, index)) in globals.slots.iter().enumerate() {
+        body.put(&Instruction::LocalGet(0));
+        body.put(&match slot.ty {
+            SlotType::I32 => Instruction::I32Load(place(k)),
+            SlotType::I64 => Instruction::I64Load(place(k)),
+            SlotType::F32 => Instruction::F32Load(place(k)),
+            SlotType::F64 => Instruction::F64Load(place(k)),
+        });
+        body.put(&Instruction::GlobalSet(*index));
+    }
+    body.put(&Instruction::End);
+    body
+}
+
+fn save(globals: &Globals) -> Body {
+    let mut body = Body::new([]);
+    for (k, (slot, index)) in globals.slots.iter().enumerate() {
+        body.put(&Instruction::LocalGet(0));
+        body.put(&Instruction::GlobalGet(*index));
+        body.put(&match slot.ty {
+            SlotType::I32 => Instruction::I32Store(place(k)),
+            SlotType::I64 => Instruction::I64Store(place(k)),
+            SlotType::F32 => Instruction::F32Store(place(k)),
+            SlotType::F64 => Instruction::F64Store(place(k)),
+        });
+    }
+    body.put(&Instruction::End);
+    body
+}
