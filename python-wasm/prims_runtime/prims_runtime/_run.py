@@ -1,0 +1,215 @@
+"""One run: set the stage, execute, and say how it ended."""
+
+from ._own import BUILTINS as __builtins__  # noqa: F401, I001
+
+import atexit
+import builtins
+import os
+import sys
+import tempfile
+import types
+
+from . import _entropy, _error, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
+from ._text import bounded
+
+ModuleType = types.ModuleType
+COROUTINE, VALUE = _program.COROUTINE, _program.VALUE
+build, register = _program.build, _program.register
+set_trace, set_profile = sys.settrace, sys.setprofile
+get_recursion_limit, set_recursion_limit = sys.getrecursionlimit, sys.setrecursionlimit
+modules = sys.modules
+display_hooks = (sys.displayhook, sys.excepthook, sys.unraisablehook)
+
+RECURSION_LIMIT = 1000
+DEFAULT_RESULT_BYTES = 1 << 20
+# The least a part of the reply may take, so that a tiny max_result_bytes still leaves something to read.
+LEAST = 256
+
+_base_data = {}
+_ready = False
+
+
+def set_up():
+    """Once per process: refusals, event loop, import of workspace modules, working directory."""
+    global _ready, _base_data
+    if _ready:
+        return
+    _ready = True
+    if sys.platform == "wasi":
+        _sandbox.install()
+        _loop.install()
+        _sandbox.import_workspace()
+        try:
+            os.chdir(_sandbox.HOME)
+        except OSError:
+            pass
+        tempfile.tempdir = "/tmp"
+    _base_data = {os.environ.encodekey(k): os.environ.encodevalue(v) for k, v in _sandbox.BASE_ENVIRONMENT.items()}
+
+
+def run(request, rehearsal=None):
+    """Execute the request's code; the reply as JSON (bytes).
+
+    ``rehearsal`` is a stream for stdout and stderr of a run that is only practice: it draws no entropy and leaves the
+    process's exit callbacks alone.
+    """
+    code = request["code"]
+    filename = request.get("filename") or "<code>"
+    limit = request.get("max_result_bytes") or DEFAULT_RESULT_BYTES
+    script = None
+    if filename[0] != "<":
+        filename = script = filename if filename[0] == "/" else f"{_sandbox.HOME}/{filename}"
+    _streams.install(request.get("stdin"))
+    if rehearsal is None:
+        _entropy.reseed()
+    else:
+        sys.stdout = sys.stderr = rehearsal
+    _environment(request.get("env"))
+    sys.argv = [script or "-c", *(request.get("argv") or ())]
+
+    main = ModuleType("__main__")
+    namespace = main.__dict__
+    namespace["__builtins__"] = builtins
+    namespace["__annotations__"] = {}
+    if script:
+        namespace["__file__"] = script
+    modules["__main__"] = main
+    value = failure = None
+    try:
+        register(code, filename)
+        program = build(code, filename)
+        if program.co_flags & COROUTINE:
+            _loop.run(eval(program, namespace))
+        else:
+            exec(program, namespace)
+        value = namespace.pop(VALUE, None)
+    except BaseException as error:
+        failure = error
+    set_trace(None)
+    set_profile(None)
+    try:
+        if get_recursion_limit() < RECURSION_LIMIT:
+            set_recursion_limit(RECURSION_LIMIT)
+        if failure is None:
+            reply = _completed(value, limit)
+        elif isinstance(failure, SystemExit):
+            reply = _exited(failure)
+        else:
+            reply = _raised(failure, code, filename)
+        if rehearsal is None:
+            if atexit_count():
+                run_exit_callbacks()
+            _streams.flush()
+    except MemoryError:
+        # Let go of everything the program made; after that there is room for a short reply.
+        value = failure = None
+        namespace.clear()
+        reply = _out_of_memory()
+    return reply
+
+
+atexit_count, run_exit_callbacks = atexit._ncallbacks, atexit._run_exitfuncs
+
+
+def leave_main():
+    """Forget the main module of a rehearsal."""
+    modules["__main__"] = ModuleType("__main__")
+    _program._cache.pop("<code>", None)
+
+
+def _environment(extra):
+    """os.environ is the base environment plus ``extra``, and nothing that was there before."""
+    environ = os.environ
+    if environ._data != _base_data:
+        environ.clear()
+        environ.update(_sandbox.BASE_ENVIRONMENT)
+    if extra:
+        for key, value in extra.items():
+            try:
+                environ[key] = value
+            except (ValueError, OSError):
+                pass  # a name with "=" or a zero byte: no process could have it
+        if not extra.keys().isdisjoint(("TMPDIR", "TEMP", "TMP")):
+            tempfile.tempdir = None
+
+
+def _completed(value, limit):
+    if value is None:
+        return NOTHING
+    kind = type(value)
+    if kind is int and -1_000_000_000_000_000 < value < 1_000_000_000_000_000:
+        text = b"%d" % value
+        return b'{"exit":"completed","has_value":true,"repr":"%b","repr_truncated":false,"json":%b,"has_json":true}' % (
+            text,
+            text,
+        )
+    half = max(LEAST, limit // 2)
+    shown, cut = _render.bounded_repr(value, half)
+    shown, cut_again = bounded(shown, half)
+    plain = _plain.to_json(value, half)
+    parts = [b'{"exit":"completed","has_value":true,"repr":', shown]
+    parts.append(b',"repr_truncated":true' if cut or cut_again else b',"repr_truncated":false')
+    if plain is None:
+        parts.append(b',"json":null,"has_json":false')
+    else:
+        parts += (b',"json":', plain, b',"has_json":true')
+    form = _rich.rich(value, limit - len(shown) - len(plain or b""))
+    if form is not None:
+        data, cut = bounded(form["data"], max(LEAST, limit - len(shown) - len(plain or b"")))
+        if not cut:
+            parts += (b',"rich":{"mime":"', form["mime"].encode(), b'","data":', data, b"}")
+    parts.append(b"}")
+    return b"".join(parts)
+
+
+NOTHING = b'{"exit":"completed","has_value":false,"repr":"None","repr_truncated":false,"json":null,"has_json":true}'
+
+
+def _raised(failure, code, filename):
+    _own.restore()
+    register(code, filename)
+    hook = sys.__dict__.get("excepthook")
+    if hook is not display_hooks[1] and hook is not None:
+        try:
+            hook(type(failure), failure, _error._user_frames(failure.__traceback__, filename))
+        except BaseException:
+            pass
+    found = _error.describe(failure, filename)
+    line = found["line"]
+    return b'{"exit":"raised","error":{"type":%b,"module":%b,"message":%b,"traceback":%b,"line":%b}}' % (
+        bounded(found["type"], 1024)[0],
+        bounded(found["module"], 1024)[0],
+        bounded(found["message"], 12 * 1024)[0],
+        bounded(found["traceback"], _error.TRACEBACK_BOUND, tail=True)[0],
+        b"null" if line is None else b"%d" % line,
+    )
+
+
+def _exited(failure):
+    """The status a process would end with; what is no status is printed, and counts as 1."""
+    _own.restore()
+    try:
+        code = failure.code
+    except BaseException:
+        code = 1
+    message = b"null"
+    if code is None:
+        status = 0
+    elif isinstance(code, int):
+        status = int.__and__(code, 0xFF) if -(1 << 63) <= code < 1 << 63 else 0xFF
+    else:
+        status = 1
+        try:
+            text = str.__str__(str(code))
+        except BaseException:
+            text = ""
+        _streams.say(text + "\n")
+        message = bounded(text, 12 * 1024)[0]
+    return b'{"exit":"exited","code":%d,"message":%b}' % (status, message)
+
+
+def _out_of_memory():
+    return (
+        b'{"exit":"raised","error":{"type":"MemoryError","module":"builtins","message":"","traceback":'
+        b'"MemoryError\\n","line":null}}'
+    )

@@ -1,0 +1,198 @@
+"""What the sandbox does not have refuses at the call, with an exception that says so.
+
+There are no sockets, threads or processes behind these functions; the messages are for people (and models), and they
+hold nobody back who wants to reach further: the host does that.
+"""
+
+from ._own import BUILTINS as __builtins__  # noqa: F401, I001
+
+import _thread
+import errno
+import hashlib
+import os
+import sys
+import threading
+
+NO_PROCESSES = "processes are not available in this sandbox"
+NO_PIPES = "pipes are not available in this sandbox"
+NO_THREADS = "can't start new thread: threads are not available in this sandbox"
+NO_NETWORK = "network access is disabled in this sandbox"
+NO_WAKING = "this wait would never end: nothing can wake it, because threads are not available in this sandbox"
+
+HOME = "/workspace"
+HOST_NAME = "sandbox"
+BASE_ENVIRONMENT = {
+    "HOME": HOME,
+    "LANG": "C.UTF-8",
+    "LOGNAME": "sandbox",
+    "MPLBACKEND": "Agg",
+    "MPLCONFIGDIR": "/tmp/.config/matplotlib",  # HOME is the workspace, and settings are no artifacts
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "PWD": HOME,
+    "TMPDIR": "/tmp",
+    "USER": "sandbox",
+    "XDG_CACHE_HOME": "/tmp/.cache",
+    "XDG_CONFIG_HOME": "/tmp/.config",
+}
+
+
+def denied(message):
+    """A PermissionError whose text is only ``message``, and whose errno is EACCES."""
+    error = PermissionError(message)
+    error.errno = errno.EACCES
+    return error
+
+
+def _refusal(name, message):
+    def refuse(*args, **kwargs):
+        raise denied(message)
+
+    refuse.__name__ = refuse.__qualname__ = name
+    return refuse
+
+
+def _no_thread(*args, **kwargs):
+    raise RuntimeError(NO_THREADS)
+
+
+def install():
+    """Put the refusals in place. Once, before any user code; there is no way back."""
+    _install_os()
+    _install_threads()
+    _install_processes()
+    _install_hashes()
+    _install_exits()
+
+
+def _install_os():
+    # os.register_at_fork stays missing: modules that find it reach for parts of locks that only fork needs.
+    processes = ["system", "fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "popen", "kill"]
+    processes += ["spawn" + how for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")]
+    for name in processes:
+        setattr(os, name, _refusal(name, NO_PROCESSES))
+    os.pipe = _refusal("pipe", NO_PIPES)
+    os.getlogin = lambda: BASE_ENVIRONMENT["USER"]
+    described = os.uname_result(("wasi", HOST_NAME, "0.0.0", "prims-wasm", "wasm32"))
+    os.uname = lambda: described
+
+
+def _install_threads():
+    for module in (_thread, threading):
+        for name in ("start_new_thread", "start_new", "start_joinable_thread"):
+            for spelled in (name, "_" + name):
+                if hasattr(module, spelled):
+                    setattr(module, spelled, _no_thread)
+
+    wait = threading.Condition.wait
+
+    def wait_or_refuse(self, timeout=None):
+        # A wait with a timeout ends by itself (or the host ends it); without one it could only be a deadlock.
+        if timeout is None and self._is_owned():
+            raise RuntimeError(NO_WAKING)
+        return wait(self, timeout)
+
+    wait_or_refuse.__name__ = "wait"
+    wait_or_refuse.__qualname__ = "Condition.wait"
+    wait_or_refuse.__doc__ = wait.__doc__
+    threading.Condition.wait = wait_or_refuse
+
+
+def _install_processes():
+    import multiprocessing.pool
+    import multiprocessing.process
+    import subprocess
+
+    def popen(self, *args, **kwargs):
+        self.returncode = None
+        self._child_created = False  # read by __del__
+        raise denied(NO_PROCESSES)
+
+    popen.__name__ = "__init__"
+    popen.__qualname__ = "Popen.__init__"
+    subprocess.Popen.__init__ = popen
+    multiprocessing.process.BaseProcess.start = _refusal("start", NO_PROCESSES)
+    multiprocessing.pool.Pool.__init__ = _pool_init
+
+
+def _pool_init(self, *args, **kwargs):
+    self._state = "CLOSE"  # read by __del__
+    raise denied(NO_PROCESSES)
+
+
+def _install_hashes():
+    """hashlib functions that only OpenSSL brings."""
+    if not hasattr(hashlib, "pbkdf2_hmac"):
+        hashlib.pbkdf2_hmac = pbkdf2_hmac
+
+
+def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
+    """Password based key derivation function 2 (PKCS #5 v2.0) with HMAC as pseudorandom function."""
+    if not isinstance(hash_name, str):
+        raise TypeError(hash_name)
+    if iterations < 1:
+        raise ValueError("iteration value must be greater than 0.")
+    inner = hashlib.new(hash_name)
+    outer = hashlib.new(hash_name)
+    if dklen is None:
+        dklen = outer.digest_size
+    if dklen < 1:
+        raise ValueError("key length must be greater than 0.")
+    password = bytes(password)
+    block_size = inner.block_size
+    if len(password) > block_size:
+        password = hashlib.new(hash_name, password).digest()
+    password = password.ljust(block_size, b"\0")
+    inner.update(bytes(byte ^ 0x36 for byte in password))
+    outer.update(bytes(byte ^ 0x5C for byte in password))
+
+    def mac(message):
+        first, second = inner.copy(), outer.copy()
+        first.update(message)
+        second.update(first.digest())
+        return second.digest()
+
+    key = b""
+    from_bytes, size = int.from_bytes, inner.digest_size
+    block = 1
+    while len(key) < dklen:
+        previous = mac(bytes(salt) + block.to_bytes(4))
+        total = from_bytes(previous)
+        for _ in range(iterations - 1):
+            previous = mac(previous)
+            total ^= from_bytes(previous)
+        key += total.to_bytes(size)
+        block += 1
+    return key[:dklen]
+
+
+def _install_exits():
+    """exit, quit and help, which ``site`` would bring."""
+    import _sitebuiltins
+    import builtins
+
+    for name in ("exit", "quit"):
+        quitter = _sitebuiltins.Quitter(name, "Ctrl-D (i.e. EOF)")
+        setattr(builtins, name, quitter)
+        __builtins__[name] = quitter
+    builtins.help = __builtins__["help"] = _sitebuiltins._Helper()
+
+
+def import_workspace():
+    """Make modules in the workspace importable: after the standard library, before installed packages."""
+    if HOME in sys.path:
+        return
+    from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES, SourceFileLoader, SourcelessFileLoader
+    from importlib.machinery import FileFinder
+
+    class WorkspaceFinder(FileFinder):
+        """Looks at the folder each time: a run writes a module and imports it within one tick of the file clock."""
+
+        def find_spec(self, fullname, target=None):
+            self.invalidate_caches()
+            return super().find_spec(fullname, target)
+
+    place = next((index for index, path in enumerate(sys.path) if path.endswith("site-packages")), len(sys.path))
+    sys.path.insert(place, HOME)
+    sys.path_importer_cache[HOME] = WorkspaceFinder(
+        HOME, (SourceFileLoader, SOURCE_SUFFIXES), (SourcelessFileLoader, BYTECODE_SUFFIXES)
+    )
