@@ -10,7 +10,9 @@ STACK = 16 << 20
 
 # Answers configure cannot find out by compiling. No OpenSSL, curses and the like; _socket is a module of the standard library overlay.
 CONFIGURE = {f"py_cv_module_{name}": "n/a" for name in ("_socket", "_ctypes", "_uuid", "readline", "_ssl", "_hashlib", "_curses", "_curses_panel", "_dbm", "_gdbm", "_tkinter")}
-CONFIGURE |= {"ac_cv_func_dlopen": "yes", "ac_cv_lib_dl_dlopen": "no"}
+CONFIGURE |= {"ac_cv_func_dlopen": "yes", "ac_cv_lib_dl_dlopen": "no",
+              # declared by the headers, absent from the library
+              "ac_cv_func_memfd_create": "no", "ac_cv_func_setgroups": "no"}
 
 # Symbols of the C library's archives that drag in a `main` or make no sense in a reactor.
 NOT_EXPORTED = {"main", "_start", "__main_void", "__main_argc_argv", "__original_main", "_initialize", "__wasm_call_ctors", "__wasm_call_dtors"}
@@ -51,7 +53,7 @@ def build_library(ctx: Context, tools: Toolchain):
         "LIBSQLITE3_CFLAGS": " ", "LIBSQLITE3_LIBS": "-lsqlite3", **CONFIGURE,
     }
     ctx.run(source / "configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu", f"--with-build-python={native_python(ctx)}",
-            "--prefix=/usr/local", "--disable-test-modules", "--with-ensurepip=no", "--with-pymalloc", "--without-doc-strings" if False else "--with-doc-strings",
+            "--prefix=/usr/local", "--disable-test-modules", "--with-ensurepip=no", "--with-pymalloc",
             cwd=folder, env=env, log="configure.log")
     (folder / "Modules/Setup.local").write_text("*static*\n" + "".join(f"{m.stem} {m.name}\n" for m in modules))
     ctx.run("make", f"-j{ctx.jobs}", f"libpython{ctx.python}.a", *archives(), "pybuilddir.txt", cwd=folder, env=env, log="make.log")
