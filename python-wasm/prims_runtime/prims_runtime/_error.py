@@ -99,7 +99,7 @@ def _line(error, frames, filename):
         if frames.tb_frame.f_code.co_filename == filename:
             line = frames.tb_lineno
         frames = frames.tb_next
-    if line is None and isinstance(error, SyntaxError) and error.filename == filename:
+    if line is None and issubclass(type(error), SyntaxError) and error.filename == filename:
         line = error.lineno
     return line if type(line) is int else None
 

@@ -112,7 +112,7 @@ class _Walk:
         return self.array(value, depth)
 
     def mapping(self, value, depth):
-        items = dict.items(value) if dict in _mro_of(type(value)) else value.items()
+        items = dict.items(value) if issubclass(type(value), dict) else value.items()
         return self.pairs(items, len(value), depth)
 
     def pairs(self, items, count, depth):
@@ -357,15 +357,15 @@ BASES = (
 
 def _shape_of(kind):
     """How values of a class we have no entry for are shown; None if they are not."""
-    family = _mro_of(kind)
-    if enum.Enum in family:
+    if issubclass(kind, enum.Enum):
         return _enum
-    if tuple in family and _tuple_fields(kind) is not None:
+    if issubclass(kind, tuple) and _tuple_fields(kind) is not None:
         return _named_tuple
     if type(kind.__dict__.get("__dataclass_fields__")) is dict:
         return _dataclass
     if "__attrs_attrs__" in kind.__dict__:
         return _attrs
+    family = _mro_of(kind)
     for base in family:
         if "__pydantic_fields__" in base.__dict__ and base.__module__ == "pydantic.main":
             return _attributes
@@ -382,6 +382,7 @@ def _shape_of(kind):
             if name == "DataFrame":
                 return _frame
     for base, shape in BASES:
-        if base in family:
-            return shape
+        for member in family:
+            if member is base:
+                return shape
     return None

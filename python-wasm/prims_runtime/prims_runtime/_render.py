@@ -24,9 +24,6 @@ DEPTH_BOUND = 60
 # Integers beyond this are described, not printed: a conversion to decimal digits takes more than linear time.
 INT_BITS_BOUND = 340_000
 
-_class_of = type.__dict__["__mro__"].__get__
-_repr_of = {list: list.__repr__, tuple: tuple.__repr__, dict: dict.__repr__}
-
 SCALARS = frozenset((int, float, bool, complex, type(None), range, type(Ellipsis), type(NotImplemented)))
 # Kind of container: opening and closing text; the walk is told apart by the kind itself.
 BRACKETS = {
@@ -157,7 +154,7 @@ def _is_small(value, limit):
                 depth += 1
                 for name in fields:
                     pending.append((getattr(thing, name), depth))
-            elif tuple in _class_of(kind) and _tuple_fields(kind):
+            elif issubclass(kind, tuple) and _tuple_fields(kind):
                 if depth > DEPTH_BOUND:
                     return False
                 pending.extend((item, depth + 1) for item in tuple.__iter__(thing))
@@ -200,7 +197,7 @@ class _Writer:
             self.container(value, kind, depth, inside)
         elif (fields := _dataclass_fields(kind)) is not None:
             self.record(value, kind.__qualname__, [(name, getattr(value, name)) for name in fields], depth, inside)
-        elif tuple in _class_of(kind) and (fields := _tuple_fields(kind)):
+        elif issubclass(kind, tuple) and (fields := _tuple_fields(kind)):
             self.record(value, _name_of(kind), list(zip(fields, tuple.__iter__(value))), depth, inside)
         else:
             try:

@@ -21,10 +21,10 @@ PLAIN = SCALARS | {str, bytes, bytearray, list, tuple, dict, set, frozenset}
 
 def rich(value, limit):
     """{"mime": ..., "data": ...} or None. Images are base64, everything else is text. Never raises."""
-    kind = type(value)
-    if kind in PLAIN:
-        return None
     try:
+        kind = type(value)
+        if kind in PLAIN:
+            return None
         for name, mime in METHODS:
             method = getattr(kind, name, None)
             if method is None:

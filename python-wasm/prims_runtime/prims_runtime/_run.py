@@ -73,6 +73,9 @@ def run(request, rehearsal=None):
     namespace["__annotations__"] = {}
     if script:
         namespace["__file__"] = script
+    variables = request.get("globals")
+    if variables:
+        namespace.update(variables)
     modules["__main__"] = main
     value = failure = None
     try:
@@ -92,7 +95,7 @@ def run(request, rehearsal=None):
             set_recursion_limit(RECURSION_LIMIT)
         if failure is None:
             reply = _completed(value, limit)
-        elif isinstance(failure, SystemExit):
+        elif issubclass(type(failure), SystemExit):  # isinstance would ask the exception
             reply = _exited(failure)
         else:
             reply = _raised(failure, code, filename)
@@ -104,7 +107,9 @@ def run(request, rehearsal=None):
         # Let go of everything the program made; after that there is room for a short reply.
         value = failure = None
         namespace.clear()
-        reply = _out_of_memory()
+        reply = OUT_OF_MEMORY
+    except BaseException:
+        reply = UNREPORTABLE
     return reply
 
 
@@ -195,7 +200,7 @@ def _exited(failure):
     message = b"null"
     if code is None:
         status = 0
-    elif isinstance(code, int):
+    elif issubclass(type(code), int):
         status = int.__and__(code, 0xFF) if -(1 << 63) <= code < 1 << 63 else 0xFF
     else:
         status = 1
@@ -208,8 +213,11 @@ def _exited(failure):
     return b'{"exit":"exited","code":%d,"message":%b}' % (status, message)
 
 
-def _out_of_memory():
-    return (
-        b'{"exit":"raised","error":{"type":"MemoryError","module":"builtins","message":"","traceback":'
-        b'"MemoryError\\n","line":null}}'
-    )
+OUT_OF_MEMORY = (
+    b'{"exit":"raised","error":{"type":"MemoryError","module":"builtins","message":"","traceback":'
+    b'"MemoryError\\n","line":null}}'
+)
+UNREPORTABLE = (
+    b'{"exit":"raised","error":{"type":"RuntimeError","module":"builtins","message":"the result cannot be reported",'
+    b'"traceback":"RuntimeError: the result cannot be reported\\n","line":null}}'
+)

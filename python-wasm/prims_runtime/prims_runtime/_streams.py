@@ -45,8 +45,9 @@ class Input(io.BytesIO):
         return self
 
 
-def _output(fd, name, line_buffering):
-    raw = Output(fd, "wb", closefd=False)
+def output(target, name, line_buffering):
+    """The text stream for file descriptor ``target``; tests give a path instead."""
+    raw = Output(target, "wb", closefd=not isinstance(target, int))
     raw.name = name
     # Lone surrogates must not raise: they are shown as backslash escapes.
     text = TextIOWrapper(raw, "utf-8", "backslashreplace", "\n", line_buffering, True)
@@ -67,9 +68,9 @@ def install(stdin):
     """Give the run fresh standard streams; ``stdin`` is text or None."""
     global _out, _err, _empty
     if _out is None or _out.closed or _out.buffer.closed:
-        _out = _output(1, "<stdout>", False)
+        _out = output(1, "<stdout>", False)
     if _err is None or _err.closed or _err.buffer.closed:
-        _err = _output(2, "<stderr>", True)
+        _err = output(2, "<stderr>", True)
     sys.stdout = sys.__stdout__ = _out
     sys.stderr = sys.__stderr__ = _err
     if stdin:
