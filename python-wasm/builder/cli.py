@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import cpython, fetch, libraries, runtime
+from . import cpython, fetch, libraries, numpy, runtime
 from .context import HERE, BuildError, Context
 from .toolchain import Toolchain
 
@@ -19,6 +19,7 @@ def steps(ctx: Context):
     yield "native", lambda: cpython.build_native(ctx)
     yield "cpython", lambda: cpython.build_library(ctx, tools)
     yield "link", lambda: cpython.link(ctx, tools)
+    yield "numpy", lambda: numpy.build(ctx, tools)
 
 
 def main() -> int:

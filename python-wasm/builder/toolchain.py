@@ -78,16 +78,18 @@ class Toolchain:
         self.bin.mkdir()
         for tool in ("ar", "ranlib", "wasm-ld"):
             script(self.bin / tool, f'exec "{self.zig}" {tool} "$@"\n')
-        flags = ["--no-default-config", "--target=wasm32-wasip1", f"--sysroot={self.sysroot}", f"-resource-dir={self.root}/resource",
-                 f"-B{self.bin}", "--no-wasm-opt", *CPU, *self.prefix_maps(), "-Wno-unused-command-line-argument"]
-        for name, mode in (("cc", []), ("c++", ["--driver-mode=g++", *LIBCXX])):
+        flags = ["--start-no-unused-arguments", "--no-default-config", "--target=wasm32-wasip1", f"--sysroot={self.sysroot}", f"-resource-dir={self.root}/resource",
+                 f"-B{self.bin}", "--no-wasm-opt", *CPU, *self.prefix_maps()]
+        cxx = ["--driver-mode=g++", *LIBCXX]
+        module = ["-fPIC", *EXCEPTIONS, *SETJMP, *EMULATION]
+        for name, mode in (("cc", []), ("c++", cxx), ("module-cc", module), ("module-c++", [*cxx, *module])):
             # A side module leaves the interpreter's and the C library's symbols to the host's linker.
-            script(self.bin / name, f'''flags="{' '.join(map(quote, flags + mode))}"
+            script(self.bin / name, f'''flags="{' '.join(map(quote, [*flags, *mode, '--end-no-unused-arguments']))}"
 case " $* " in *" -shared "*)
   for a; do shift
     case "$a" in -Wl,--as-needed|-Wl,--no-undefined|-Wl,--allow-shlib-undefined|-Wl,-O1|-Wl,-z,*|-Wl,--start-group|-Wl,--end-group|-Wl,-soname,*|-lm) ;; *) set -- "$@" "$a";; esac
   done
-  exec "{self.zig}" clang $flags "$@" -nostdlib -fPIC -Wl,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--strip-debug;;
+  exec "{self.zig}" clang $flags "$@" -nostdlib -Wl,--no-entry,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--strip-debug;;
 esac
 exec "{self.zig}" clang $flags "$@"
 ''')
