@@ -277,7 +277,11 @@ impl Guest<'_> {
         if total > MAX_TRANSFER {
             return Err(Errno::Inval);
         }
-        Ok(Iovecs { ptr, count, total: total as u32 })
+        Ok(Iovecs {
+            ptr,
+            count,
+            total: total as u32,
+        })
     }
 
     /// Buffer `index` of a list. A call that fills buffers may have overwritten the list, so it is read and checked anew.
@@ -298,10 +302,16 @@ pub(super) struct Iovecs {
 
 /// The number at `offset` of a structure that is known to be long enough; 0 otherwise.
 pub(super) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u32::from_le_bytes(*chunk))
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u32::from_le_bytes(*chunk))
 }
 
 /// As [`u32_at`], for 64 bits.
 pub(super) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    bytes.get(offset..).and_then(|rest| rest.first_chunk()).map_or(0, |chunk| u64::from_le_bytes(*chunk))
+    bytes
+        .get(offset..)
+        .and_then(|rest| rest.first_chunk())
+        .map_or(0, |chunk| u64::from_le_bytes(*chunk))
 }

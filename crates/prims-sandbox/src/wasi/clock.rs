@@ -76,7 +76,11 @@ impl Wasi {
 
     /// The moment at which a clock subscription is due; `None` is never.
     fn due(&self, id: u32, timeout: u64, absolute: bool, now: Instant) -> Result<Option<Instant>, Errno> {
-        let wait = if absolute { timeout.saturating_sub(self.clock(id)?) } else { timeout };
+        let wait = if absolute {
+            timeout.saturating_sub(self.clock(id)?)
+        } else {
+            timeout
+        };
         if id > THREAD_CPUTIME {
             return Err(Errno::Inval);
         }
@@ -99,7 +103,10 @@ impl Wasi {
         let now = Instant::now();
         let mut ready = Vec::new();
         let mut timers = Vec::new();
-        for sub in guest.bytes(subs, n * SUBSCRIPTION_SIZE)?.chunks_exact(SUBSCRIPTION_SIZE as usize) {
+        for sub in guest
+            .bytes(subs, n * SUBSCRIPTION_SIZE)?
+            .chunks_exact(SUBSCRIPTION_SIZE as usize)
+        {
             let userdata = u64_at(sub, 0);
             match sub[8] {
                 EVENT_CLOCK => {
@@ -114,7 +121,11 @@ impl Wasi {
                 }
                 kind @ (EVENT_FD_READ | EVENT_FD_WRITE) => {
                     ready.push(match self.fd_ready(u32_at(sub, 16), kind == EVENT_FD_READ) {
-                        Ok((nbytes, hangup)) => Event { nbytes, hangup, ..Event::new(userdata, kind) },
+                        Ok((nbytes, hangup)) => Event {
+                            nbytes,
+                            hangup,
+                            ..Event::new(userdata, kind)
+                        },
                         Err(Fail::Errno(errno)) => Event::failed(userdata, kind, errno),
                         Err(trap) => return Err(trap),
                     });
@@ -173,7 +184,11 @@ pub(super) struct Pace<'a> {
 
 impl<'a> Pace<'a> {
     pub(super) fn new(watch: &'a Watch, every: u32) -> Pace<'a> {
-        Pace { watch, every, left: every }
+        Pace {
+            watch,
+            every,
+            left: every,
+        }
     }
 
     pub(super) fn step(&mut self) -> Res<()> {
@@ -196,11 +211,20 @@ struct Event {
 
 impl Event {
     fn new(userdata: u64, kind: u8) -> Event {
-        Event { userdata, error: Errno::Success, kind, nbytes: 0, hangup: false }
+        Event {
+            userdata,
+            error: Errno::Success,
+            kind,
+            nbytes: 0,
+            hangup: false,
+        }
     }
 
     fn failed(userdata: u64, kind: u8, error: Errno) -> Event {
-        Event { error, ..Event::new(userdata, kind) }
+        Event {
+            error,
+            ..Event::new(userdata, kind)
+        }
     }
 
     fn to_bytes(&self) -> [u8; EVENT_SIZE as usize] {

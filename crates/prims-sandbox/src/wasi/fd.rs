@@ -92,7 +92,11 @@ impl Wasi {
         if number < FIRST {
             // Whether they block makes no difference to the standard streams.
             self.check_stdio(number)?;
-            return if flags & !bits::FD_NONBLOCK == 0 { Ok(()) } else { Err(Errno::Inval.into()) };
+            return if flags & !bits::FD_NONBLOCK == 0 {
+                Ok(())
+            } else {
+                Err(Errno::Inval.into())
+            };
         }
         if flags & !(bits::FD_APPEND | bits::FD_NONBLOCK) != 0 {
             return Err(Errno::Inval.into());
@@ -158,8 +162,15 @@ impl Wasi {
             return Err(Errno::Inval.into());
         }
         // The quota is what room means here; blocks on the host's disk are not set aside.
-        let size = offset.checked_add(len).filter(|size| *size <= MAX_SIZE).ok_or(Errno::Fbig)?;
-        if size > size_now { self.resize(file, size_now, size) } else { Ok(()) }
+        let size = offset
+            .checked_add(len)
+            .filter(|size| *size <= MAX_SIZE)
+            .ok_or(Errno::Fbig)?;
+        if size > size_now {
+            self.resize(file, size_now, size)
+        } else {
+            Ok(())
+        }
     }
 
     /// A file that may be written to: where it is, and its size.
@@ -167,7 +178,10 @@ impl Wasi {
         self.check_file(number)?;
         let (files, spec) = self.files();
         let file = files.file(number)?;
-        if !matches!(spec.mounts.get(file.mount).map(|mount| &mount.access), Some(Access::Writable(_))) {
+        if !matches!(
+            spec.mounts.get(file.mount).map(|mount| &mount.access),
+            Some(Access::Writable(_))
+        ) {
             return Err(Errno::Rofs.into());
         }
         if !file.writable {
@@ -182,7 +196,14 @@ impl Wasi {
         let (quota, root) = files.quota(spec, mount)?;
         let file = files.file(number)?;
         if to > from {
-            let reserved = quota.reserve(&root, Usage { bytes: to - from, files: 0 }, &spec.watch)?;
+            let reserved = quota.reserve(
+                &root,
+                Usage {
+                    bytes: to - from,
+                    files: 0,
+                },
+                &spec.watch,
+            )?;
             file.host.set_len(to)?;
             reserved.used();
         } else {
@@ -223,7 +244,11 @@ impl Wasi {
         if number < FIRST {
             // Standard input is empty, and the other two cannot be read.
             self.check_stdio(number)?;
-            return if number == STDIN { Ok(guest.write_u32(out, 0)?) } else { Err(Errno::Badf.into()) };
+            return if number == STDIN {
+                Ok(guest.write_u32(out, 0)?)
+            } else {
+                Err(Errno::Badf.into())
+            };
         }
         let (files, spec) = self.files();
         let file = files.file(number)?;
@@ -300,7 +325,10 @@ impl Wasi {
         }
         let (mount, append, size) = (file.mount, file.append, file.size()?);
         let start = if append { size } else { offset.unwrap_or(file.position) };
-        let end = start.checked_add(u64::from(iovecs.total)).filter(|end| *end <= MAX_SIZE).ok_or(Errno::Fbig)?;
+        let end = start
+            .checked_add(u64::from(iovecs.total))
+            .filter(|end| *end <= MAX_SIZE)
+            .ok_or(Errno::Fbig)?;
         let (quota, root) = files.quota(spec, mount)?;
         let growth = end.saturating_sub(size);
         let reserved = match growth {
@@ -361,7 +389,10 @@ impl Wasi {
             bits::WHENCE_END => file.size()?,
             _ => return Err(Errno::Inval.into()),
         };
-        let position = base.checked_add_signed(delta).filter(|position| *position <= MAX_SIZE).ok_or(Errno::Inval)?;
+        let position = base
+            .checked_add_signed(delta)
+            .filter(|position| *position <= MAX_SIZE)
+            .ok_or(Errno::Inval)?;
         file.position = position;
         Ok(guest.write_u64(out, position)?)
     }
@@ -373,7 +404,9 @@ impl Wasi {
     }
 
     pub(super) fn fd_prestat_get(&mut self, guest: &mut Guest<'_>, number: u32, out: u32) -> Res<()> {
-        let mount = number.checked_sub(FIRST).and_then(|index| self.spec.mounts.get(index as usize));
+        let mount = number
+            .checked_sub(FIRST)
+            .and_then(|index| self.spec.mounts.get(index as usize));
         let name = &mount.ok_or(Errno::Badf)?.guest_path;
         let mut bytes = [0; 8];
         bytes[4..8].copy_from_slice(&u32::try_from(name.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -381,7 +414,9 @@ impl Wasi {
     }
 
     pub(super) fn fd_prestat_dir_name(&mut self, guest: &mut Guest<'_>, number: u32, buf: u32, len: u32) -> Res<()> {
-        let mount = number.checked_sub(FIRST).and_then(|index| self.spec.mounts.get(index as usize));
+        let mount = number
+            .checked_sub(FIRST)
+            .and_then(|index| self.spec.mounts.get(index as usize));
         let name = mount.ok_or(Errno::Badf)?.guest_path.as_bytes();
         if name.len() > len as usize {
             return Err(Errno::Nametoolong.into());
@@ -391,13 +426,7 @@ impl Wasi {
 }
 
 /// Fills buffers from a file, as far as it reaches.
-fn read_at(
-    file: &OpenFile,
-    guest: &mut Guest<'_>,
-    iovecs: Iovecs,
-    offset: u64,
-    spec: &super::WasiSpec,
-) -> Res<u32> {
+fn read_at(file: &OpenFile, guest: &mut Guest<'_>, iovecs: Iovecs, offset: u64, spec: &super::WasiSpec) -> Res<u32> {
     if !file.readable {
         return Err(Errno::Badf.into());
     }
@@ -463,5 +492,8 @@ pub(super) fn file_times(atim: u64, mtim: u64, flags: u32) -> Result<(NewTime, N
         (false, true) => Ok(NewTime::Now),
         (false, false) => Ok(NewTime::Keep),
     };
-    Ok((one(bits::ATIM, bits::ATIM_NOW, atim)?, one(bits::MTIM, bits::MTIM_NOW, mtim)?))
+    Ok((
+        one(bits::ATIM, bits::ATIM_NOW, atim)?,
+        one(bits::MTIM, bits::MTIM_NOW, mtim)?,
+    ))
 }

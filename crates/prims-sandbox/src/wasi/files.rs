@@ -115,7 +115,10 @@ impl Files {
     }
 
     fn entry(&mut self, number: u32) -> Result<&mut Entry, Errno> {
-        self.open.get_mut(Files::index(number)?).and_then(Option::as_mut).ok_or(Errno::Badf)
+        self.open
+            .get_mut(Files::index(number)?)
+            .and_then(Option::as_mut)
+            .ok_or(Errno::Badf)
     }
 
     /// Whether `number` is open, and as a directory. Nothing is opened for that.
@@ -151,7 +154,8 @@ impl Files {
     fn open_mount(&mut self, spec: &WasiSpec, index: usize) -> Res<OpenDir> {
         let mount = spec.mounts.get(index).ok_or(Errno::Badf)?;
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = File::from(open(&mount.host_path, flags, Mode::empty()).map_err(host)?);
+        let path = mount.host.path().map_err(|_| Errno::Io)?;
+        let directory = File::from(open(path, flags, Mode::empty()).map_err(host)?);
         let (permissions, mode) = match mount.access {
             Access::ReadOnly => (FsPerms::ReadOnly, OpenMode::READ),
             Access::Writable(_) => (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE),
@@ -162,7 +166,12 @@ impl Files {
     fn add_directory(&mut self, mount: usize, directory: Dir) -> Res<OpenDir> {
         let host = Arc::clone(&directory.dir);
         let resource = self.table.push(Descriptor::Dir(directory)).map_err(|_| Errno::Mfile)?;
-        Ok(OpenDir { mount, handle: Handle(resource.rep()), host, listing: None })
+        Ok(OpenDir {
+            mount,
+            handle: Handle(resource.rep()),
+            host,
+            listing: None,
+        })
     }
 
     /// The quota of a mount and the directory it is about.
@@ -179,7 +188,10 @@ impl Files {
 
     /// Runs an operation of wasmtime-wasi on its view of what is open.
     pub(super) fn view(&mut self) -> WasiFilesystemCtxView<'_> {
-        WasiFilesystemCtxView { ctx: &mut self.context, table: &mut self.table }
+        WasiFilesystemCtxView {
+            ctx: &mut self.context,
+            table: &mut self.table,
+        }
     }
 
     /// Whether another descriptor can be opened.
@@ -187,19 +199,37 @@ impl Files {
         while self.open.get(self.lowest_free).is_some_and(Option::is_some) {
             self.lowest_free += 1;
         }
-        if self.lowest_free < self.capacity { Ok(()) } else { Err(Errno::Mfile) }
+        if self.lowest_free < self.capacity {
+            Ok(())
+        } else {
+            Err(Errno::Mfile)
+        }
     }
 
     /// Gives what wasmtime-wasi opened the lowest free number.
     pub(super) fn insert(&mut self, opened: Resource<Descriptor>, how: Opened) -> Res<u32> {
         let descriptor = self.table.delete(opened).map_err(|_| Errno::Io)?;
         self.check_room()?;
-        let Opened { mount, readable, writable, append, nonblock } = how;
+        let Opened {
+            mount,
+            readable,
+            writable,
+            append,
+            nonblock,
+        } = how;
         let entry = match descriptor {
             Descriptor::Dir(directory) => Entry::Directory(self.add_directory(mount, directory)?),
             Descriptor::File(file) => {
                 let host = file.file;
-                Entry::File(OpenFile { mount, host, position: 0, readable, writable, append, nonblock })
+                Entry::File(OpenFile {
+                    mount,
+                    host,
+                    position: 0,
+                    readable,
+                    writable,
+                    append,
+                    nonblock,
+                })
             }
         };
         if self.lowest_free == self.open.len() {
@@ -237,7 +267,11 @@ impl Files {
 
     fn movable(&self, number: u32) -> Result<usize, Errno> {
         let index = Files::index(number)?;
-        if index < self.mounts { Err(Errno::Notsup) } else { Ok(index) }
+        if index < self.mounts {
+            Err(Errno::Notsup)
+        } else {
+            Ok(index)
+        }
     }
 
     fn discard(&mut self, spec: &WasiSpec, entry: Entry) {

@@ -48,7 +48,11 @@ impl Output {
 
 impl Default for Output {
     fn default() -> Output {
-        Output { limit: Output::DEFAULT_LIMIT, overflow: Overflow::KeepEnds, sink: None }
+        Output {
+            limit: Output::DEFAULT_LIMIT,
+            overflow: Overflow::KeepEnds,
+            sink: None,
+        }
     }
 }
 
@@ -118,7 +122,13 @@ impl Captured {
     /// Both streams together, in order of arrival.
     pub(crate) fn in_order(&self) -> impl Iterator<Item = (Stream, &[u8])> {
         self.chunks.iter().map(|chunk| {
-            (chunk.stream, self.stream(chunk.stream).bytes.get(chunk.range.clone()).unwrap_or_default())
+            (
+                chunk.stream,
+                self.stream(chunk.stream)
+                    .bytes
+                    .get(chunk.range.clone())
+                    .unwrap_or_default(),
+            )
         })
     }
 }
@@ -184,7 +194,11 @@ impl Capture {
         if !accepted.is_empty() {
             let from = kept.total;
             // What stops at the limit has no use for a tail.
-            kept.push(accepted, if stop { limit } else { limit - limit / 4 }, if stop { 0 } else { limit / 4 });
+            kept.push(
+                accepted,
+                if stop { limit } else { limit - limit / 4 },
+                if stop { 0 } else { limit / 4 },
+            );
             let to = kept.total;
             self.note(Written { stream, from, to });
             if let Some(sink) = &self.output.sink {
@@ -196,7 +210,11 @@ impl Capture {
                 }
             }
         }
-        if accepted.len() < bytes.len() { Err(Stopped(StopReason::Output)) } else { Ok(()) }
+        if accepted.len() < bytes.len() {
+            Err(Stopped(StopReason::Output))
+        } else {
+            Ok(())
+        }
     }
 
     fn note(&mut self, written: Written) {
@@ -250,14 +268,19 @@ impl Captured {
         let head = (from.min(gap), to.min(gap));
         let tail = (from.max(resume) - kept.omitted, to.max(resume) - kept.omitted);
         for (from, to) in [head, tail] {
-            let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) else { continue };
+            let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to)) else {
+                continue;
+            };
             if from >= to {
                 continue;
             }
             let whole = kept_whole || from != gap as usize;
             match self.chunks.last_mut() {
                 Some(last) if whole && last.stream == stream && last.range.end == from => last.range.end = to,
-                _ => self.chunks.push(Chunk { stream, range: from..to }),
+                _ => self.chunks.push(Chunk {
+                    stream,
+                    range: from..to,
+                }),
             }
         }
     }
@@ -286,6 +309,11 @@ impl Kept {
         bytes.extend_from_slice(front);
         bytes.extend_from_slice(back);
         let omitted = self.total - bytes.len() as u64;
-        CapturedStream { gap, omitted, total: self.total, bytes }
+        CapturedStream {
+            gap,
+            omitted,
+            total: self.total,
+            bytes,
+        }
     }
 }

@@ -63,7 +63,11 @@ impl Usage {
 impl Quota {
     /// A quota of `max_bytes` in files and `max_files` names.
     pub(crate) fn new(max_bytes: u64, max_files: u64) -> Quota {
-        Quota { max_bytes, max_files, state: Mutex::default() }
+        Quota {
+            max_bytes,
+            max_files,
+            state: Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,7 +104,11 @@ impl Quota {
             if wanted.bytes <= self.max_bytes && wanted.files <= self.max_files {
                 state.usage = Some(wanted);
                 state.pending.add(more);
-                return Ok(Reservation { quota: self, reserved: more, unused: more });
+                return Ok(Reservation {
+                    quota: self,
+                    reserved: more,
+                    unused: more,
+                });
             }
             if fresh || !state.freed {
                 return Err(Errno::Nospc.into());
@@ -124,12 +132,15 @@ impl Quota {
     }
 
     fn measure(&self, root: &File, open: &mut Vec<Weak<File>>, watch: &Watch) -> Res<Usage> {
-        let mut usage = walk(root, self.max_files, watch)?;
+        let mut usage = Tree::measure(root, self.max_files, watch)?.usage;
         open.retain(|file| file.strong_count() > 0);
         for file in open.iter().filter_map(Weak::upgrade) {
             let metadata = file.metadata()?;
             if metadata.nlink() == 0 {
-                usage.add(Usage { bytes: metadata.len(), files: 1 });
+                usage.add(Usage {
+                    bytes: metadata.len(),
+                    files: 1,
+                });
             }
         }
         Ok(usage)
@@ -166,59 +177,83 @@ impl Drop for Reservation<'_> {
     }
 }
 
-/// Adds up what is below `root`. A tree with more than `max_files` names or deeper than any guest can make it is as good
-/// as full, and is not looked at any further.
-fn walk(root: &File, max_files: u64, watch: &Watch) -> Res<Usage> {
-    const FULL: Usage = Usage { bytes: u64::MAX, files: u64::MAX };
-    let mut usage = Usage::default();
-    let mut pace = Pace::new(watch, 256);
-    let mut stack: Vec<Dir> = vec![Dir::read_from(root).map_err(host)?];
-    while let Some(dir) = stack.last_mut() {
-        pace.step()?;
-        let Some(entry) = dir.next() else {
-            stack.pop();
-            continue;
+/// A look at a tree of directories.
+pub(super) struct Tree {
+    pub(super) usage: Usage,
+    /// How many directories lie inside each other.
+    pub(super) height: usize,
+}
+
+impl Tree {
+    /// What a tree is taken for that is not worth looking at any further.
+    const FULL: Tree = Tree {
+        usage: Usage {
+            bytes: u64::MAX,
+            files: u64::MAX,
+        },
+        height: MAX_DEPTH + 1,
+    };
+
+    /// Adds up what is below `root`. A tree with more than `max_files` names, or deeper than any guest can make it, is as
+    /// good as full.
+    pub(super) fn measure(root: &File, max_files: u64, watch: &Watch) -> Res<Tree> {
+        let mut tree = Tree {
+            usage: Usage::default(),
+            height: 0,
         };
-        let entry = entry.map_err(host)?;
-        let name = entry.file_name();
-        if matches!(name.to_bytes(), b"." | b"..") {
-            continue;
-        }
-        usage.files += 1;
-        if usage.files > max_files {
-            return Ok(FULL);
-        }
-        let here = dir.fd().map_err(host)?;
-        let mut file_type = entry.file_type();
-        if matches!(file_type, FileType::RegularFile | FileType::Unknown) {
-            match statat(here, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => {
-                    file_type = FileType::from_raw_mode(stat.st_mode);
-                    if file_type == FileType::RegularFile {
-                        usage.bytes = usage.bytes.saturating_add(u64::try_from(stat.st_size).unwrap_or(0));
+        let mut pace = Pace::new(watch, 256);
+        let mut stack: Vec<Dir> = vec![Dir::read_from(root).map_err(host)?];
+        while let Some(dir) = stack.last_mut() {
+            pace.step()?;
+            let Some(entry) = dir.next() else {
+                stack.pop();
+                continue;
+            };
+            let entry = entry.map_err(host)?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            tree.usage.files += 1;
+            if tree.usage.files > max_files {
+                return Ok(Tree::FULL);
+            }
+            let here = dir.fd().map_err(host)?;
+            let mut file_type = entry.file_type();
+            if matches!(file_type, FileType::RegularFile | FileType::Unknown) {
+                match statat(here, name, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => {
+                        file_type = FileType::from_raw_mode(stat.st_mode);
+                        if file_type == FileType::RegularFile {
+                            tree.usage.add(Usage {
+                                bytes: u64::try_from(stat.st_size).unwrap_or(0),
+                                files: 0,
+                            });
+                        }
                     }
+                    // Somebody else removed it meanwhile.
+                    Err(HostErrno::NOENT) => continue,
+                    Err(error) => return Err(host(error)),
                 }
-                // Somebody else removed it meanwhile.
-                Err(HostErrno::NOENT) => continue,
-                Err(error) => return Err(host(error)),
+            }
+            if file_type == FileType::Directory {
+                match open_directory(here, name) {
+                    Ok(below) => stack.push(Dir::new(below).map_err(host)?),
+                    Err(HostErrno::NOENT) => continue,
+                    Err(error) => return Err(host(error)),
+                }
+                tree.height = tree.height.max(stack.len() - 1);
+                if tree.height > MAX_DEPTH {
+                    return Ok(Tree::FULL);
+                }
             }
         }
-        if file_type == FileType::Directory {
-            if stack.len() > MAX_DEPTH {
-                return Ok(FULL);
-            }
-            match open_directory(here, name) {
-                Ok(below) => stack.push(Dir::new(below).map_err(host)?),
-                Err(HostErrno::NOENT) => {}
-                Err(error) => return Err(host(error)),
-            }
-        }
+        Ok(tree)
     }
-    Ok(usage)
 }
 
 /// Opens a directory for reading without following a link.
-pub(super) fn open_directory(at: impl AsFd, name: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
+fn open_directory(at: impl AsFd, name: &std::ffi::CStr) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(at, name, flags, Mode::empty())
 }

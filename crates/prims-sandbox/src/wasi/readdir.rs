@@ -55,7 +55,9 @@ impl Listing {
     fn peek(&mut self, pace: &mut Pace<'_>) -> Res<Option<&Dirent>> {
         while self.pending.is_none() {
             pace.step()?;
-            let Some(entry) = self.directory.next() else { return Ok(None) };
+            let Some(entry) = self.directory.next() else {
+                return Ok(None);
+            };
             let entry = entry.map_err(host)?;
             let Ok(name) = entry.file_name().to_str() else { continue };
             let (inode, filetype) = match name {
@@ -63,7 +65,11 @@ impl Listing {
                 ".." => (1, bits::TYPE_DIRECTORY),
                 _ => (inode(self.device, entry.ino()), filetype(entry.file_type())),
             };
-            self.pending = Some(Dirent { inode, filetype, name: name.into() });
+            self.pending = Some(Dirent {
+                inode,
+                filetype,
+                name: name.into(),
+            });
         }
         Ok(self.pending.as_ref())
     }
@@ -108,7 +114,9 @@ impl Wasi {
             };
             directory.listing = Some(Box::new(listing));
         }
-        let Some(listing) = directory.listing.as_mut() else { return Ok(()) };
+        let Some(listing) = directory.listing.as_mut() else {
+            return Ok(());
+        };
         if cookie == 0 {
             // A listing from the start shows what is there now.
             listing.directory.rewind();
