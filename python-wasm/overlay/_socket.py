@@ -275,7 +275,6 @@ class socket:
 SocketType = socket
 
 
-
 def close(fd):
     raise OSError(errno.EBADF, "Bad file descriptor")
 

@@ -111,4 +111,3 @@ def run(coroutine):
     """Run the code of a program with top-level ``await`` to its end, as ``asyncio.run`` would."""
     with asyncio.Runner(loop_factory=SandboxEventLoop) as runner:
         return runner.run(coroutine)
-

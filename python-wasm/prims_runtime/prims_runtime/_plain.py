@@ -47,9 +47,7 @@ class Unsuitable(Exception):
 
 
 # Arguments: markers, default, string encoder, indent, key and item separators, sort, skip keys, allow nan.
-_encode = json.encoder.c_make_encoder(
-    None, None, json.encoder.encode_basestring, None, ": ", ", ", False, False, False
-)
+_encode = json.encoder.c_make_encoder(None, None, json.encoder.encode_basestring, None, ": ", ", ", False, False, False)
 
 
 def to_json(value, limit):
@@ -138,9 +136,11 @@ class _Walk:
             if len(text) > 1000:
                 raise Unsuitable
             return clean(text)
-        key = self.plain(key, DEPTH_BOUND)  # scalars only: nothing may nest inside a key
+        key = self.plain(key, DEPTH_BOUND - 2)  # an enum may wrap a scalar
         if type(key) is str:
             return key
+        if type(key) in (list, dict):
+            raise Unsuitable
         if key is None:
             return "null"
         if type(key) is bool:
@@ -247,7 +247,7 @@ def _memoryview(walk, value, depth):
 
 def _named_tuple(walk, value, depth):
     items = tuple(tuple.__iter__(value))
-    return walk.pairs(zip(type(value)._fields, items), len(items), depth)
+    return walk.pairs(zip(type(value)._fields, items, strict=True), len(items), depth)
 
 
 def _dataclass(walk, value, depth):

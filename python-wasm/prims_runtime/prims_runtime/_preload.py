@@ -7,27 +7,28 @@ import importlib
 import io
 import os
 import sys
-import warnings
 
-from . import _entropy, _error, _run, _sandbox
+from . import _entropy, _error, _loop, _run, _sandbox, _streams
 
 # The modules of the standard library that programs use most. Each costs image size only: a clone maps the image.
 DEFAULT_PRELOAD = (
     "abc", "argparse", "array", "ast", "asyncio", "base64", "bisect", "calendar", "collections", "collections.abc",
-    "concurrent.futures", "concurrent.futures.thread", "configparser", "contextlib", "contextvars", "copy", "csv", "dataclasses", "datetime",
-    "decimal", "difflib", "enum", "fnmatch", "fractions", "functools", "glob", "gzip", "hashlib", "heapq", "hmac", "html", "html.parser",
-    "http.client", "importlib.metadata", "importlib.resources", "inspect", "io", "itertools", "json", "keyword", "linecache",
-    "locale", "logging", "math", "mimetypes", "numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint",
-    "queue", "random", "re", "secrets", "shlex", "shutil", "signal", "socket", "ssl", "stat", "statistics", "string", "struct",
-    "subprocess", "sys", "tempfile", "textwrap", "threading", "time", "timeit", "tokenize", "traceback", "types",
-    "typing", "unicodedata", "urllib.error", "urllib.parse", "urllib.request", "uuid", "warnings", "weakref", "xml.etree.ElementTree",
-    "zipfile", "zlib", "zoneinfo",
+    "concurrent.futures", "concurrent.futures.thread", "configparser", "contextlib", "contextvars", "copy", "csv",
+    "dataclasses", "datetime", "decimal", "difflib", "enum", "fnmatch", "fractions", "functools", "glob", "gzip",
+    "hashlib", "heapq", "hmac", "html", "html.parser", "http.client", "importlib.metadata", "importlib.resources",
+    "inspect", "io", "itertools", "json", "keyword", "linecache", "locale", "logging", "math", "mimetypes",
+    "numbers", "operator", "os", "pathlib", "pickle", "platform", "pprint", "queue", "random", "re", "secrets",
+    "shlex", "shutil", "signal", "socket", "ssl", "stat", "statistics", "string", "struct", "subprocess", "sys",
+    "tempfile", "textwrap", "threading", "time", "timeit", "tokenize", "traceback", "types", "typing",
+    "unicodedata", "urllib.error", "urllib.parse", "urllib.request", "uuid", "warnings", "weakref",
+    "xml.etree.ElementTree", "zipfile", "zlib", "zoneinfo",
 )  # fmt: skip
 
 
 def prepare(request):
     """Import the default modules and those the request names; the reply says which could not be, and why."""
     _run.set_up()
+    _streams.install(None)
     wanted = dict.fromkeys(DEFAULT_PRELOAD)
     wanted.update(dict.fromkeys(name for name in request.get("preload") or () if name != "@default"))
     imported, skipped = [], []
@@ -56,7 +57,7 @@ WARM_UP = (
     "1 +",
     "import sys; sys.exit(1)",
     "import asyncio\nawait asyncio.sleep(0)\n[x for x in range(3)]",
-    "import asyncio\nasync def f():\n    return await asyncio.gather(asyncio.sleep(0, 1), asyncio.sleep(0, 2))\nasyncio.run(f())",
+    "import asyncio\nasync def f():\n    return await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))\nasyncio.run(f())",
     "class A:\n    pass\nA()",
     "input()",
 )
@@ -72,6 +73,8 @@ def _warm_up():
 def _reset():
     """Leave nothing of the rehearsals, nor of what the imports did to the process."""
     _run.leave_main()
-    warnings.filters[:] = list(warnings.filters)
+    _streams.install(None)
+    if sys.platform == "wasi":
+        _loop.install()  # a new policy: the old one remembers that a loop was set
     os.environ.clear()
     os.environ.update(_sandbox.BASE_ENVIRONMENT)

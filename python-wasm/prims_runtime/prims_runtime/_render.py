@@ -198,7 +198,7 @@ class _Writer:
         elif (fields := _dataclass_fields(kind)) is not None:
             self.record(value, kind.__qualname__, [(name, getattr(value, name)) for name in fields], depth, inside)
         elif issubclass(kind, tuple) and (fields := _tuple_fields(kind)):
-            self.record(value, _name_of(kind), list(zip(fields, tuple.__iter__(value))), depth, inside)
+            self.record(value, _name_of(kind), list(zip(fields, tuple.__iter__(value), strict=True)), depth, inside)
         else:
             try:
                 text = str.__str__(repr(value))

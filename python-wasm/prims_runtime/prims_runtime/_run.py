@@ -61,7 +61,10 @@ def run(request, rehearsal=None):
         filename = script = filename if filename[0] == "/" else f"{_sandbox.HOME}/{filename}"
     _streams.install(request.get("stdin"))
     if rehearsal is None:
-        _entropy.reseed()
+        try:
+            _entropy.reseed()
+        except BaseException:
+            return NO_ENTROPY  # a program must not run on the image's random numbers
     else:
         sys.stdout = sys.stderr = rehearsal
     _environment(request.get("env"))
@@ -216,6 +219,11 @@ def _exited(failure):
 OUT_OF_MEMORY = (
     b'{"exit":"raised","error":{"type":"MemoryError","module":"builtins","message":"","traceback":'
     b'"MemoryError\\n","line":null}}'
+)
+NO_ENTROPY = (
+    b'{"exit":"raised","error":{"type":"RuntimeError","module":"builtins","message":"the random number generators of '
+    b'this image cannot be seeded","traceback":"RuntimeError: the random number generators of this image cannot be '
+    b'seeded\\n","line":null}}'
 )
 UNREPORTABLE = (
     b'{"exit":"raised","error":{"type":"RuntimeError","module":"builtins","message":"the result cannot be reported",'

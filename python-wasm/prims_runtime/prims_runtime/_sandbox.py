@@ -4,7 +4,7 @@ There are no sockets, threads or processes behind these functions; the messages 
 hold nobody back who wants to reach further: the host does that.
 """
 
-from ._own import BUILTINS as __builtins__  # noqa: F401, I001
+from ._own import BUILTINS as __builtins__  # noqa: I001
 
 import _thread
 import errno
@@ -181,8 +181,13 @@ def import_workspace():
     """Make modules in the workspace importable: after the standard library, before installed packages."""
     if HOME in sys.path:
         return
-    from importlib.machinery import BYTECODE_SUFFIXES, SOURCE_SUFFIXES, SourceFileLoader, SourcelessFileLoader
-    from importlib.machinery import FileFinder
+    from importlib.machinery import (
+        BYTECODE_SUFFIXES,
+        SOURCE_SUFFIXES,
+        FileFinder,
+        SourceFileLoader,
+        SourcelessFileLoader,
+    )
 
     class WorkspaceFinder(FileFinder):
         """Looks at the folder each time: a run writes a module and imports it within one tick of the file clock."""

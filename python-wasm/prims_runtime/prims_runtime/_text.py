@@ -37,7 +37,8 @@ def bounded(text, limit, tail=False):
         if not cut:
             piece = text
         elif tail:
-            piece = f"{text[: keep // 2]}\n[... {len(text) - keep // 2 * 2} characters left out ...]\n{text[len(text) - keep // 2 :]}"
+            half = keep // 2
+            piece = f"{text[:half]}\n[... {len(text) - 2 * half} characters left out ...]\n{text[len(text) - half :]}"
         else:
             piece = text[:keep]
         encoded = quote(clean(piece)).encode()

@@ -3,6 +3,7 @@
 import builtins
 import contextlib
 import dataclasses
+import gc
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import warnings
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_GUEST = sys.platform == "wasi"
@@ -39,11 +41,9 @@ class Ran:
 @contextlib.contextmanager
 def untouched():
     """Save what a run changes in the process, and put it back."""
-    streams = {name: getattr(sys, name) for name in ("stdin", "stdout", "stderr")}
-    streams |= {f"__{name}__": getattr(sys, f"__{name}__") for name in streams}
-    hooks = {name: getattr(sys, name) for name in ("excepthook", "unraisablehook", "displayhook", "argv")}
-    modules, builtin_names, environ = dict(sys.modules), dict(vars(builtins)), dict(os.environ)
-    path, limit, digits = list(sys.path), sys.getrecursionlimit(), sys.get_int_max_str_digits()
+    system, modules, builtin_names = dict(vars(sys)), dict(sys.modules), dict(vars(builtins))
+    environ, path, limit = dict(os.environ), list(sys.path), sys.getrecursionlimit()
+    digits, callbacks, filters = sys.get_int_max_str_digits(), list(gc.callbacks), list(warnings.filters)
     folder, temporary, hook = os.getcwd(), tempfile.tempdir, threading.excepthook
     try:
         yield
@@ -52,8 +52,8 @@ def untouched():
         shared |= builtin_names  # first, since even this code needs them
         for name in [name for name in shared if name not in builtin_names]:
             del shared[name]
-        for name, value in (streams | hooks).items():
-            setattr(sys, name, value)
+        gc.callbacks[:] = callbacks
+        vars(sys).update(system)
         sys.modules.clear()
         sys.modules.update(modules)
         os.environ.clear()
@@ -64,6 +64,8 @@ def untouched():
         os.chdir(folder)
         tempfile.tempdir = temporary
         threading.excepthook = hook
+        warnings.filters[:] = filters
+        warnings._filters_mutated()
 
 
 @contextlib.contextmanager
@@ -85,8 +87,11 @@ def run(code, **request):
         _streams._err = _streams.output(err, "<stderr>", True)
         _streams._empty = None
         opened = _streams._out, _streams._err
+        shared = builtins.__dict__
+        originals = dict(shared)
         try:
             raw = prims_runtime.handle(json.dumps({"op": "run", "code": code, **request}).encode())
+            shared |= originals
             assert type(raw) is bytes, raw
             # Read before anything is closed: what is not in the file now would be lost with the guest.
             with open(out, "rb") as file:

@@ -55,20 +55,32 @@ class Tracebacks(Case):
         self.assertIn("json.decoder.JSONDecodeError: Expecting", ran.error["traceback"])
 
     def test_notes(self):
-        self.assertIn("ValueError: v\nnote 1\nnote 2\n", self.raises("e = ValueError('v')\ne.add_note('note 1')\ne.add_note('note 2')\nraise e").error["traceback"])
+        self.assertIn(
+            "ValueError: v\nnote 1\nnote 2\n",
+            self.raises("e = ValueError('v')\ne.add_note('note 1')\ne.add_note('note 2')\nraise e").error["traceback"],
+        )
 
     def test_cause_and_context(self):
-        text = self.raises("try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise ValueError('v') from e").error["traceback"]
+        text = self.raises("try:\n    1/0\nexcept ZeroDivisionError as e:\n    raise ValueError('v') from e").error[
+            "traceback"
+        ]
         self.assertIn("The above exception was the direct cause", text)
         text = self.raises("try:\n    1/0\nexcept ZeroDivisionError:\n    {}['k']").error["traceback"]
         self.assertIn("During handling of the above exception", text)
         self.assertEqual(text.count("Traceback (most recent call last)"), 2)
 
     def test_suppressed_context(self):
-        self.assertEqual(self.raises("try:\n    1/0\nexcept Exception:\n    raise ValueError from None").error["traceback"].count("Traceback"), 1)
+        self.assertEqual(
+            self.raises("try:\n    1/0\nexcept Exception:\n    raise ValueError from None")
+            .error["traceback"]
+            .count("Traceback"),
+            1,
+        )
 
     def test_group(self):
-        text = self.raises("raise ExceptionGroup('many', [ValueError(1), TypeError('t')])", "ExceptionGroup").error["traceback"]
+        text = self.raises("raise ExceptionGroup('many', [ValueError(1), TypeError('t')])", "ExceptionGroup").error[
+            "traceback"
+        ]
         self.assertIn("  + Exception Group Traceback (most recent call last):", text)
         self.assertIn("    | TypeError: t\n", text)
 
@@ -80,14 +92,24 @@ class Tracebacks(Case):
         ran = self.raises("x = 1\ny = (2 +\nz", "SyntaxError", filename="script.py")
         self.assertEqual(ran.error["line"], 2)
         self.assertEqual(
-            ran.error["traceback"], '  File "/workspace/script.py", line 2\n    y = (2 +\n        ^\nSyntaxError: \'(\' was never closed\n'
+            ran.error["traceback"],
+            "  File \"/workspace/script.py\", line 2\n    y = (2 +\n        ^\nSyntaxError: '(' was never closed\n",
         )
 
     def test_syntax_error_range(self):
-        self.assertIn("    1 = x\n    ^\nSyntaxError: cannot assign to literal", self.raises("1 = x").error["traceback"])
+        self.assertIn(
+            "    1 = x\n    ^\nSyntaxError: cannot assign to literal", self.raises("1 = x").error["traceback"]
+        )
 
     def test_syntax_error_found_by_the_compiler(self):
-        for code in ("return 1", "break", "def f(a, a): pass", "nonlocal x", "from __future__ import nothing", "x: int = (yield)"):
+        for code in (
+            "return 1",
+            "break",
+            "def f(a, a): pass",
+            "nonlocal x",
+            "from __future__ import nothing",
+            "x: int = (yield)",
+        ):
             with self.subTest(code):
                 self.assertIn('  File "<code>", line 1\n', self.raises(code, "SyntaxError").error["traceback"])
 
@@ -104,7 +126,9 @@ class Tracebacks(Case):
         self.raises("raise BaseExceptionGroup('g', [SystemExit(3)])", "BaseExceptionGroup")
 
     def test_await_frames(self):
-        text = self.raises("import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    1/0\nawait f()").error["traceback"]
+        text = self.raises("import asyncio\nasync def f():\n    await asyncio.sleep(0)\n    1/0\nawait f()").error[
+            "traceback"
+        ]
         self.assertEqual(
             text,
             'Traceback (most recent call last):\n  File "<code>", line 5, in <module>\n    await f()\n'
@@ -163,7 +187,10 @@ class Bounds(Case):
         self.assertTrue(ran.error["message"].endswith("..."))
 
     def test_long_chain(self):
-        ran = self.raises("e = None\nfor i in range(5000):\n    n = ValueError(i)\n    n.__cause__ = e\n    e = n\nraise e", "ValueError")
+        ran = self.raises(
+            "e = None\nfor i in range(5000):\n    n = ValueError(i)\n    n.__cause__ = e\n    e = n\nraise e",
+            "ValueError",
+        )
         self.assertLess(ran.size, 64 * 1024)
         self.assertIn("ValueError: 4999\n", ran.error["traceback"][-100:])
 
@@ -203,11 +230,16 @@ class Hostile(Case):
         self.raises("import sys\nclass E(Exception):\n    def __str__(self): sys.exit(0)\nraise E", "E")
 
     def test_str_returns_a_liar(self):
-        ran = self.raises("class S(str):\n    def __len__(s): return -5\n    def __getitem__(s, i): raise SystemExit\n    def __str__(s): return 7\nclass E(Exception):\n    def __str__(self): return S('text')\nraise E", "E")
+        ran = self.raises(
+            "class S(str):\n    def __len__(s): return -5\n    def __getitem__(s, i): raise SystemExit\n    def __str__(s): return 7\nclass E(Exception):\n    def __str__(self): return S('text')\nraise E",
+            "E",
+        )
         self.assertEqual(ran.error["message"], "text")
 
     def test_attributes_raise(self):
-        ran = self.raises("class E(Exception):\n    def __getattribute__(self, n): raise SystemExit(3)\nraise E('m')", "E")
+        ran = self.raises(
+            "class E(Exception):\n    def __getattribute__(self, n): raise SystemExit(3)\nraise E('m')", "E"
+        )
         self.assertEqual(ran.error["line"], 3)
         self.assertIn('File "<code>", line 3, in <module>', ran.error["traceback"])
 
@@ -225,10 +257,16 @@ class Hostile(Case):
 
     def test_notes_of_any_kind(self):
         self.raises("e = ValueError()\ne.__notes__ = 5\nraise e", "ValueError")
-        self.raises("class N:\n    def __str__(s): raise SystemExit\ne = ValueError()\ne.__notes__ = [N()]\nraise e", "ValueError")
+        self.raises(
+            "class N:\n    def __str__(s): raise SystemExit\ne = ValueError()\ne.__notes__ = [N()]\nraise e",
+            "ValueError",
+        )
 
     def test_traceback_module_broken(self):
-        ran = self.raises("import traceback, linecache\ntraceback.StackSummary = traceback.TracebackException.format = None\nlinecache.getlines = linecache.getline = linecache.cache = None\n1/0", "ZeroDivisionError")
+        ran = self.raises(
+            "import traceback, linecache\ntraceback.StackSummary = traceback.TracebackException.format = None\nlinecache.getlines = linecache.getline = linecache.cache = None\n1/0",
+            "ZeroDivisionError",
+        )
         self.assertIn('File "<code>", line 4', ran.error["traceback"])
         import importlib, linecache, traceback  # noqa: E401, I001
 
@@ -253,7 +291,14 @@ class Hostile(Case):
         self.raises("class E(Exception):\n    def __str__(self): return str(self)\nraise E", "E")
 
     def test_syntax_error_of_any_shape(self):
-        for arguments in ("", "'m', 5", "'m', (1, 2, 3, 4)", "'m', ('f', 'x', [], {})", "'m', ('<code>', 10**30, 1, 'text')", "'m', ('<code>', -1, -5, None)"):
+        for arguments in (
+            "",
+            "'m', 5",
+            "'m', (1, 2, 3, 4)",
+            "'m', ('f', 'x', [], {})",
+            "'m', ('<code>', 10**30, 1, 'text')",
+            "'m', ('<code>', -1, -5, None)",
+        ):
             with self.subTest(arguments):
                 ran = run(f"raise SyntaxError({arguments})")
                 self.assertEqual(ran.exit, "raised")

@@ -39,7 +39,10 @@ class Exact(Case):
         self.assertIn("<generator object g at 0x", ran.repr)
 
     def test_repr_may_print(self):
-        self.assertEqual(self.completes("class A:\n    def __repr__(self):\n        print('shown')\n        return 'A'\nA()").out, "shown\n")
+        self.assertEqual(
+            self.completes("class A:\n    def __repr__(self):\n        print('shown')\n        return 'A'\nA()").out,
+            "shown\n",
+        )
 
 
 class Bounded(Case):
@@ -67,9 +70,15 @@ class Bounded(Case):
         self.bounded("set(range(10**6))", "{0, 1")
         self.bounded("frozenset(range(10**6))", "frozenset({0, 1")
         self.bounded("from collections import *\ndeque(range(10**6))", "deque([0, 1")
-        self.bounded("from collections import *\ndeque(range(10**6)).__class__ and OrderedDict.fromkeys(range(10**6), 1)", "OrderedDict({0: 1")
+        self.bounded(
+            "from collections import *\ndeque(range(10**6)).__class__ and OrderedDict.fromkeys(range(10**6), 1)",
+            "OrderedDict({0: 1",
+        )
         self.bounded("from collections import *\nCounter(range(10**5))", "Counter({0: 1")
-        self.bounded("from collections import *\ndefaultdict(int, dict.fromkeys(range(10**5)))", "defaultdict(<class 'int'>, {0: None")
+        self.bounded(
+            "from collections import *\ndefaultdict(int, dict.fromkeys(range(10**5)))",
+            "defaultdict(<class 'int'>, {0: None",
+        )
         self.bounded("dict.fromkeys(range(10**6)).keys()", "dict_keys([0, 1")
 
     def test_shared_parts(self):
@@ -77,17 +86,25 @@ class Bounded(Case):
         self.bounded("x = 'a' * 10**6\n[x] * 10**6", "['aaa")
 
     def test_within_a_dataclass(self):
-        self.bounded("from dataclasses import dataclass\n@dataclass\nclass P:\n    x: list\nP([1] * 10**7)", "P(x=[1, 1")
+        self.bounded(
+            "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: list\nP([1] * 10**7)", "P(x=[1, 1"
+        )
 
     def test_deep(self):
-        for code in ("x = []\nfor i in range(200_000): x = [x]\nx", "x = ()\nfor i in range(200_000): x = (x,)\nx", "x = {}\nfor i in range(100_000): x = {1: x}\nx"):
+        for code in (
+            "x = []\nfor i in range(200_000): x = [x]\nx",
+            "x = ()\nfor i in range(200_000): x = (x,)\nx",
+            "x = {}\nfor i in range(100_000): x = {1: x}\nx",
+        ):
             with self.subTest(code):
                 ran = self.bounded(code)
                 self.assertIn("...", ran.repr)
                 self.assertFalse(ran.has_json)
 
     def test_deep_in_objects(self):
-        ran = run("class A:\n    def __init__(s, x): s.x = x\n    def __repr__(s): return f'A({s.x!r})'\nx = 0\nfor i in range(100_000): x = A(x)\nx")
+        ran = run(
+            "class A:\n    def __init__(s, x): s.x = x\n    def __repr__(s): return f'A({s.x!r})'\nx = 0\nfor i in range(100_000): x = A(x)\nx"
+        )
         self.assertEqual((ran.exit, ran.repr), ("completed", "<A object; its repr() raised RecursionError>"))
 
     def test_numbers(self):
@@ -118,9 +135,18 @@ class Bounded(Case):
 
 class Hostile(Case):
     def test_repr_raises(self):
-        for raised in ("ValueError", "SystemExit", "KeyboardInterrupt", "RecursionError", "MemoryError", "GeneratorExit"):
+        for raised in (
+            "ValueError",
+            "SystemExit",
+            "KeyboardInterrupt",
+            "RecursionError",
+            "MemoryError",
+            "GeneratorExit",
+        ):
             ran = self.completes(f"class A:\n    def __repr__(self): raise {raised}\nA()")
-            self.assertEqual((ran.repr, ran.has_value, ran.has_json), (f"<A object; its repr() raised {raised}>", True, False))
+            self.assertEqual(
+                (ran.repr, ran.has_value, ran.has_json), (f"<A object; its repr() raised {raised}>", True, False)
+            )
 
     def test_repr_of_an_item_raises(self):
         self.assertIn("raised SystemExit", self.text("class A:\n    def __repr__(self): raise SystemExit\n[1, A()]"))
@@ -152,18 +178,26 @@ class Hostile(Case):
         self.assertEqual(self.text(code), "{K: 1}")
 
     def test_container_changed_by_its_repr(self):
-        ran = self.completes("x = [1, 2]\nclass A:\n    def __repr__(s):\n        x.clear()\n        return 'A'\nx[:] = [A(), 3, 4]\nx")
+        ran = self.completes(
+            "x = [1, 2]\nclass A:\n    def __repr__(s):\n        x.clear()\n        return 'A'\nx[:] = [A(), 3, 4]\nx"
+        )
         self.assertTrue(ran.has_value)
 
     def test_equality_is_not_asked(self):
-        self.assertFalse(self.completes("class A:\n    def __eq__(s, o): raise SystemExit\n    __repr__ = lambda s: 'A'\nA()").has_json)
+        self.assertFalse(
+            self.completes(
+                "class A:\n    def __eq__(s, o): raise SystemExit\n    __repr__ = lambda s: 'A'\nA()"
+            ).has_json
+        )
 
 
 class Rich(Case):
     def test_forms(self):
         ran = self.completes("class A:\n    def _repr_html_(self): return '<b>ä</b>'\nA()")
         self.assertEqual(ran.rich, {"mime": "text/html", "data": "<b>ä</b>"})
-        ran = self.completes("class A:\n    def _repr_html_(self): return 'h'\n    def _repr_png_(self): return b'png'\nA()")
+        ran = self.completes(
+            "class A:\n    def _repr_html_(self): return 'h'\n    def _repr_png_(self): return b'png'\nA()"
+        )
         self.assertEqual(ran.rich, {"mime": "image/png", "data": "cG5n"})
 
     def test_none_raising_and_odd_forms(self):

@@ -12,7 +12,9 @@ from .support import Case, run
 class Values(Case):
     def test_last_expression_is_the_value(self):
         ran = self.completes("x = 20\nx + 1")
-        self.assertEqual((ran.has_value, ran.repr, ran.json, ran.has_json, ran.repr_truncated), (True, "21", 21, True, False))
+        self.assertEqual(
+            (ran.has_value, ran.repr, ran.json, ran.has_json, ran.repr_truncated), (True, "21", 21, True, False)
+        )
 
     def test_trailing_semicolon_changes_nothing(self):
         self.assertEqual(self.value("1 + 1;"), 2)
@@ -51,7 +53,10 @@ class Values(Case):
         self.raises("yield 1", "SyntaxError")
 
     def test_future_import(self):
-        self.assertEqual(self.value("from __future__ import annotations\ndef f(x: nowhere): pass\nf.__annotations__"), {"x": "nowhere"})
+        self.assertEqual(
+            self.value("from __future__ import annotations\ndef f(x: nowhere): pass\nf.__annotations__"),
+            {"x": "nowhere"},
+        )
 
 
 class Sources(Case):
@@ -111,7 +116,9 @@ class Sources(Case):
 class Main(Case):
     def test_is_a_real_module(self):
         self.assertEqual(
-            self.value("import sys, __main__\nx = 1\n[__name__, sys.modules['__main__'] is __main__, __main__.x, __main__.__dict__ is globals()]"),
+            self.value(
+                "import sys, __main__\nx = 1\n[__name__, sys.modules['__main__'] is __main__, __main__.x, __main__.__dict__ is globals()]"
+            ),
             ["__main__", True, 1, True],
         )
 
@@ -127,11 +134,16 @@ class Main(Case):
 
     def test_file_of_a_script(self):
         self.assertEqual(self.value("__file__", filename="script.py"), "/workspace/script.py")
-        self.assertIn('File "/workspace/script.py", line 1', self.raises("1/0", filename="script.py").error["traceback"])
+        self.assertIn(
+            'File "/workspace/script.py", line 1', self.raises("1/0", filename="script.py").error["traceback"]
+        )
 
     def test_pickle_of_own_classes(self):
         self.assertEqual(
-            self.value("import pickle\nclass P:\n    def __init__(self, x): self.x = x\npickle.loads(pickle.dumps(P(3))).x"), 3
+            self.value(
+                "import pickle\nclass P:\n    def __init__(self, x): self.x = x\npickle.loads(pickle.dumps(P(3))).x"
+            ),
+            3,
         )
 
     def test_dataclass_with_postponed_annotations(self):
@@ -145,7 +157,9 @@ class Main(Case):
 
     def test_get_type_hints(self):
         self.assertEqual(
-            self.value("import typing\nclass A:\n    x: 'A'\n    y: 'list[int]'\n[str(v) for v in typing.get_type_hints(A).values()]"),
+            self.value(
+                "import typing\nclass A:\n    x: 'A'\n    y: 'list[int]'\n[str(v) for v in typing.get_type_hints(A).values()]"
+            ),
             ["<class '__main__.A'>", "list[int]"],
         )
 
@@ -156,13 +170,17 @@ class Main(Case):
         self.assertEqual(self.value("x: int = 3\nlist(__annotations__)"), ["x"])
 
     def test_getsource(self):
-        self.assertEqual(self.value("import inspect\ndef f():\n    return 1\ninspect.getsource(f)"), "def f():\n    return 1\n")
+        self.assertEqual(
+            self.value("import inspect\ndef f():\n    return 1\ninspect.getsource(f)"), "def f():\n    return 1\n"
+        )
 
     def test_globals_given(self):
         self.assertEqual(self.value("a + b", globals={"a": 1, "b": 2}), 3)
 
     def test_multiple_inheritance_metaclass_and_match(self):
-        self.assertEqual(self.value("match {'k': [1, 2]}:\n    case {'k': [a, *rest]}:\n        r = a, rest\nr"), [1, [2]])
+        self.assertEqual(
+            self.value("match {'k': [1, 2]}:\n    case {'k': [a, *rest]}:\n        r = a, rest\nr"), [1, [2]]
+        )
 
     def test_import_of_main(self):
         self.assertEqual(self.value("x = 4\ndef f():\n    from __main__ import x\n    return x\nf()"), 4)
@@ -199,7 +217,9 @@ class Surroundings(Case):
         self.assertIs(self.value("import os; 'LEAK' in os.environ"), False)
 
     def test_odd_environment_names(self):
-        self.assertEqual(self.value("import os; os.environ.get('good')", env={"": "x", "a=b": "x", "nul": "a\0b", "good": "1"}), "1")
+        self.assertEqual(
+            self.value("import os; os.environ.get('good')", env={"": "x", "a=b": "x", "nul": "a\0b", "good": "1"}), "1"
+        )
 
     def test_environment_may_override(self):
         self.assertEqual(self.value("import os; os.path.expanduser('~')", env={"HOME": "/tmp"}), "/tmp")
@@ -220,7 +240,18 @@ def prims_environment():
 
 class Exits(Case):
     def test_status(self):
-        for given, status in (("", 0), ("None", 0), ("0", 0), ("3", 3), ("True", 1), ("False", 0), ("256", 0), ("257", 1), ("-1", 255), ("2**80", 255)):
+        for given, status in (
+            ("", 0),
+            ("None", 0),
+            ("0", 0),
+            ("3", 3),
+            ("True", 1),
+            ("False", 0),
+            ("256", 0),
+            ("257", 1),
+            ("-1", 255),
+            ("2**80", 255),
+        ):
             with self.subTest(given):
                 ran = self.exits(f"import sys; sys.exit({given})", status)
                 self.assertIsNone(ran.message)
@@ -236,10 +267,17 @@ class Exits(Case):
         self.assertEqual(self.exits("raise SystemExit([])", 1).message, "[]")
 
     def test_within_functions_and_finally(self):
-        self.assertEqual(self.exits("import sys\ntry:\n    sys.exit(2)\nfinally:\n    print('cleaned')", 2).out, "cleaned\n")
+        self.assertEqual(
+            self.exits("import sys\ntry:\n    sys.exit(2)\nfinally:\n    print('cleaned')", 2).out, "cleaned\n"
+        )
 
     def test_caught(self):
-        self.assertEqual(self.value("try:\n    exit_code = 0\n    raise SystemExit(5)\nexcept SystemExit as e:\n    exit_code = e.code\nexit_code"), 5)
+        self.assertEqual(
+            self.value(
+                "try:\n    exit_code = 0\n    raise SystemExit(5)\nexcept SystemExit as e:\n    exit_code = e.code\nexit_code"
+            ),
+            5,
+        )
 
     def test_in_a_task(self):
         self.exits("import asyncio, sys\nasync def f(): sys.exit(7)\nasyncio.run(f())", 7)
@@ -279,7 +317,9 @@ class Hooks(Case):
         self.assertIn("ZeroDivisionError", ran.err)
 
     def test_excepthook_is_called(self):
-        ran = self.raises("import sys\nsys.excepthook = lambda kind, error, tb: print('hook', kind.__name__, tb.tb_lineno)\n1/0")
+        ran = self.raises(
+            "import sys\nsys.excepthook = lambda kind, error, tb: print('hook', kind.__name__, tb.tb_lineno)\n1/0"
+        )
         self.assertEqual(ran.out, "hook ZeroDivisionError 3\n")
 
     def test_excepthook_that_raises(self):
@@ -290,7 +330,9 @@ class Hooks(Case):
         self.assertIn("<code>:2: UserWarning: careful\n  warnings.warn('careful')", ran.err)
 
     def test_trace_functions_do_not_reach_the_runtime(self):
-        ran = self.completes("import sys\ndef t(*a): raise KeyboardInterrupt\nsys.setprofile(lambda *a: None)\nsys.settrace(lambda *a: None)\n1")
+        ran = self.completes(
+            "import sys\ndef t(*a): raise KeyboardInterrupt\nsys.setprofile(lambda *a: None)\nsys.settrace(lambda *a: None)\n1"
+        )
         self.assertEqual(ran.json, 1)
         self.assertIsNone(sys.gettrace())
 
