@@ -40,7 +40,8 @@ class Context:
     dist: Path
     jobs: int
     archives: Path | None = None  # a folder with source archives somebody put there
-    lto: bool = True
+    lto: bool = True  # whole-program optimisation of the interpreter
+    profile: str = "use"  # "use" the committed profile, "generate" counters for a new one, or "off"
     sources: dict[str, Source] = field(default_factory=load_sources)
 
     def __post_init__(self):
@@ -62,9 +63,19 @@ class Context:
     def so_suffix(self) -> str:
         return f".cpython-{self.python.replace('.', '')}-wasm32-wasi.so"
 
+    @property
+    def variant(self) -> str:
+        """A suffix for the folders of interpreters that are not the one we ship."""
+        return {"use": "", "generate": "-training", "off": "-plain"}[self.profile] + ("" if self.lto else "-nolto")
+
     def interpreter_flags(self) -> list[str]:
         """Extra compiler flags of everything that goes into the interpreter itself."""
-        return ["-flto=full"] if self.lto else []
+        flags = ["-flto=full"] if self.lto else []
+        if self.profile == "generate":
+            flags += ["-fprofile-generate", "-mllvm", "-disable-vp=true", "-mllvm", "-enable-name-compression=false"]
+        elif self.profile == "use":
+            flags += [f"-fprofile-use={self.work}/interpreter.profdata", "-Wno-profile-instr-out-of-date", "-Wno-profile-instr-unprofiled", "-Wno-backend-plugin"]
+        return flags
 
     def src(self, name: str) -> Path:
         return self.work / "src" / name

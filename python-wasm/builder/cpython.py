@@ -1,4 +1,5 @@
 """The interpreter: a native one that drives the cross build, libpython for the guest, and the reactor module python.wasm."""
+import lzma
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from .context import HERE, Context, fresh, stamp
 from .toolchain import EMULATION, OPTIMIZE, Toolchain
 
 STACK = 16 << 20
+PROFILE = HERE / "profile/interpreter.profdata.xz"  # what profile/train.py measured
 
 # Answers configure cannot find out by compiling. No OpenSSL, curses and the like; _socket is a module of the standard library overlay.
 CONFIGURE = {f"py_cv_module_{name}": "n/a" for name in ("_socket", "_ctypes", "_uuid", "readline", "_ssl", "_hashlib", "_curses", "_curses_panel", "_dbm", "_gdbm", "_tkinter")}
@@ -36,8 +38,10 @@ def native_python(ctx: Context) -> Path:
 
 def build_library(ctx: Context, tools: Toolchain):
     """libpython.a and the archives beside it, as LLVM bitcode when LTO is on."""
-    source, folder = ctx.src("cpython"), ctx.work / "cpython"
-    done = stamp(ctx, "cpython", ctx.sources["cpython"].sha256, HERE / "patches/cpython", HERE / "modules", Path(__file__),
+    source, folder = ctx.src("cpython"), ctx.work / f"cpython{ctx.variant}"
+    if ctx.profile == "use":
+        (ctx.work / "interpreter.profdata").write_bytes(lzma.decompress(PROFILE.read_bytes()))
+    done = stamp(ctx, f"cpython{ctx.variant}", PROFILE if ctx.profile == "use" else "", ctx.sources["cpython"].sha256, HERE / "patches/cpython", HERE / "modules", Path(__file__),
                  HERE / "builder/toolchain.py", HERE / "builder/libraries.py", *ctx.interpreter_flags())
     if done.done():
         return
@@ -52,7 +56,8 @@ def build_library(ctx: Context, tools: Toolchain):
         "ZLIB_CFLAGS": " ", "ZLIB_LIBS": "-lz", "BZIP2_CFLAGS": " ", "BZIP2_LIBS": "-lbz2", "LIBLZMA_CFLAGS": " ", "LIBLZMA_LIBS": "-llzma",
         "LIBSQLITE3_CFLAGS": " ", "LIBSQLITE3_LIBS": "-lsqlite3", **CONFIGURE,
     }
-    ctx.run(source / "configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu", f"--with-build-python={native_python(ctx)}",
+    # A relative path, so that the names of static functions in the profile do not depend on where the build lies.
+    ctx.run("../src/cpython/configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu", f"--with-build-python={native_python(ctx)}",
             "--prefix=/usr/local", "--disable-test-modules", "--with-ensurepip=no", "--with-pymalloc",
             cwd=folder, env=env, log="configure.log")
     (folder / "Modules/Setup.local").write_text("*static*\n" + "".join(f"{m.stem} {m.name}\n" for m in modules))
@@ -66,19 +71,20 @@ def archives() -> list[str]:
 
 def link(ctx: Context, tools: Toolchain):
     """python.wasm with names (work/python.debug.wasm) and without (work/python.wasm)."""
-    folder, runtime = ctx.work / "cpython", ctx.work / "runtime"
-    glue = runtime / "interpreter"
-    tools.compile(glue, [HERE / "glue/glue.c"], [*OPTIMIZE, *EMULATION, *ctx.interpreter_flags(), f'-DPRIMS_PYTHON="{ctx.python}"',
+    folder, runtime = ctx.work / f"cpython{ctx.variant}", ctx.work / "runtime"
+    glue = runtime / f"interpreter{ctx.variant}"
+    sources = [HERE / "glue/glue.c", *([HERE / "profile/counters.c"] if ctx.profile == "generate" else [])]
+    objects = tools.compile(glue, sources, [*OPTIMIZE, *EMULATION, *ctx.interpreter_flags(), f'-DPRIMS_PYTHON="{ctx.python}"',
                                                  f"-I{ctx.src('cpython')}/Include", f"-I{folder}"])
-    own = [glue / "glue.c.o", *sorted((runtime / "glue").glob("*.o"))]
+    own = [*objects, *sorted((runtime / "glue").glob("*.o"))]
     system = [tools.lib / "libc.a", tools.root / "resource/lib/wasm32-unknown-wasip1/libclang_rt.builtins.a",
               tools.lib / "libc++.a", tools.lib / "libc++abi.a", tools.lib / "libunwind.a"]
     exports = sorted({s for a in system for s in wasm.archive_symbols(a)} - NOT_EXPORTED | {"__cpp_exception", "__c_longjmp", "__stack_pointer"})
     options = ["--entry=_initialize", "--stack-first", "-z", f"stack-size={STACK}", "--export-table", "--growable-table", "--export-dynamic",
-               "--lto-O3", "--build-id=none", "-o", ctx.work / "python.debug.wasm", tools.lib / "crt1-reactor.o", *own,
+               "--lto-O3", "--build-id=none", "-o", ctx.work / f"python{ctx.variant}.debug.wasm", tools.lib / "crt1-reactor.o", *own,
                "--whole-archive", folder / f"libpython{ctx.python}.a", "--no-whole-archive", *(folder / a for a in archives()),
                *(tools.lib / f"lib{n}.a" for n in ("z", "bz2", "lzma", "sqlite3")), *system[2:], *system[:2], *(f"--export={s}" for s in exports)]
     response = ctx.work / "link.rsp"
     response.write_text("\n".join(map(str, options)) + "\n")
     ctx.run(tools.bin / "wasm-ld", f"@{response}", log="link.log")
-    (ctx.work / "python.wasm").write_bytes(wasm.strip((ctx.work / "python.debug.wasm").read_bytes()))
+    (ctx.work / f"python{ctx.variant}.wasm").write_bytes(wasm.strip((ctx.work / f"python{ctx.variant}.debug.wasm").read_bytes()))

@@ -36,3 +36,16 @@ def entry(name: str, kind: str, packed: bytes, unpacked: bytes) -> dict:
     """For a wheel, "unpacked" is the tar of its tree: a way to compare contents apart from compression."""
     digest = lambda b: hashlib.sha256(b).hexdigest()
     return {"name": name, "kind": kind, "sha256": digest(packed), "size": len(packed), "unpacked_sha256": digest(unpacked), "unpacked_size": len(unpacked)}
+
+
+def compare(committed, built) -> list[str]:
+    """What differs between two dist folders, by their manifests and by the bytes of the files."""
+    old, new = (json.loads((folder / "manifest.json").read_text()) for folder in (committed, built))
+    differences = [f"{key}: {old.get(key)!r}, now {new.get(key)!r}" for key in ("version", "python", "target", "sources") if old.get(key) != new.get(key)]
+    was, now = ({f["name"]: f for f in m["files"]} for m in (old, new))
+    for name in sorted(was.keys() | now.keys()):
+        if was.get(name) != now.get(name):
+            differences.append(f"{name}: {was.get(name)}, now {now.get(name)}")
+        elif hashlib.sha256((committed / name).read_bytes()).hexdigest() != was[name]["sha256"]:
+            differences.append(f"{name}: the committed file does not match its manifest")
+    return differences

@@ -32,17 +32,21 @@ longdouble_format = 'IEEE_QUAD_LE'
 """
 
 OPTIONS = ["-Dallow-noblas=true", "-Dblas=none", "-Dlapack=none", "-Ddisable-optimization=true", "-Dbuildtype=release"]
-DROPPED_FOLDERS = ("tests", "include", "lib", "pkgconfig")
+DROPPED = ("tests", "pkgconfig", "npy-pkg-config", "_pyinstaller", "*.pyi", "*.a", "*.h", "*.pxd", "__pycache__", "*.pyc")
 
 
 def build(ctx: Context, tools: Toolchain):
-    source = ctx.src("numpy")
-    done = stamp(ctx, "numpy", *(ctx.sources[n].sha256 for n in ("numpy", "cython", "cpython")), HERE / "patches/numpy", Path(__file__),
-                 HERE / "builder/toolchain.py", HERE / "builder/pack.py", ctx.tag)
-    if done.done():
-        return
-    folder, installed = fresh(ctx.work / "numpy-build"), fresh(ctx.work / "numpy-install")
-    python = native_python(ctx)
+    installed = ctx.work / "numpy-install"
+    done = stamp(ctx, "numpy", *(ctx.sources[n].sha256 for n in ("numpy", "cython", "cpython")), HERE / "patches/numpy", CROSS, *OPTIONS,
+                 HERE / "builder/toolchain.py", ctx.tag)
+    if not done.done():
+        compile_and_install(ctx, tools, fresh(installed))
+        done.mark()
+    make_wheel(ctx, installed)
+
+
+def compile_and_install(ctx: Context, tools: Toolchain, installed: Path):
+    source, folder, python = ctx.src("numpy"), fresh(ctx.work / "numpy-build"), native_python(ctx)
     cython = fresh(ctx.work / "host-bin") / "cython"
     script(cython, f'PYTHONPATH="{ctx.src("cython")}" exec "{python}" -m cython "$@"\n')
     ninja = next(p for p in ctx.src("ninja").rglob("ninja") if p.is_file())
@@ -56,17 +60,18 @@ def build(ctx: Context, tools: Toolchain):
     ctx.run(ninja, "-C", folder, f"-j{ctx.jobs}", env=env, log="numpy-ninja.log")
     ctx.run(*meson, "install", "--no-rebuild", "-C", folder, "--tags", "runtime,python-runtime", env=env | {"DESTDIR": str(installed)}, log="numpy-install.log")
 
+
+def make_wheel(ctx: Context, installed: Path):
     root = fresh(ctx.work / "numpy-wheel")
     package = next(p for p in installed.rglob("numpy") if p.parent.name == "site-packages")
-    shutil.copytree(package, root / "numpy", ignore=shutil.ignore_patterns(*DROPPED_FOLDERS, "*.pyi", "*.a", "*.h", "__pycache__", "*.pyc"))
+    shutil.copytree(package, root / "numpy", ignore=shutil.ignore_patterns(*DROPPED))
     for module in sorted(root.rglob("*.so")):
         name = module.name.partition(".")[0] + ctx.so_suffix
         module.with_name(name).write_bytes(wasm.strip(module.read_bytes()))
         module.unlink()
     neutralise(ctx, root / "numpy/__config__.py")
-    write_metadata(ctx, root, source)
+    write_metadata(ctx, root, ctx.src("numpy"))
     pack.check_no_host_paths(ctx, root)
-    done.mark()
 
 
 def neutralise(ctx: Context, config: Path):

@@ -6,14 +6,13 @@ import shutil
 from . import pack
 from .context import HERE, Context, fresh
 from .cpython import native_python
-from .toolchain import Toolchain
 
 # Nothing here can work in the guest, or it is of use only to CPython's own developers.
 DROPPED = ("test", "tests", "idlelib", "tkinter", "turtledemo", "turtle.py", "ensurepip", "lib2to3", "__phello__", "__phello__.foo.py",
            "__pycache__", "*.pyc", "_ctypes_test*", "_sysconfigdata*", "site-packages", "*.exe", "*.bat", "regrtest.py")
 
 
-def build(ctx: Context, tools: Toolchain):
+def build(ctx: Context):
     root = fresh(ctx.work / "stdlib")
     shutil.copytree(ctx.src("cpython") / "Lib", root, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*DROPPED))
     shutil.copyfile(ctx.src("cpython") / "LICENSE", root / "LICENSE.txt")
