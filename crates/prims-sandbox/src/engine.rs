@@ -49,6 +49,9 @@ fn config() -> Config {
 
     // A guest's native stack. Whoever calls into a guest has this much left plus room for the host's own frames.
     config.max_wasm_stack(WASM_STACK);
+    // Never used (all calls are synchronous), but checked against the above.
+    config.async_stack_size(WASM_STACK + (1 << 20));
+    config.concurrency_support(false);
 
     // Memories are ours: copy-on-write views of images, reset in place. wasmtime's own copy-on-write is for its own mappings.
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
-    AsContext, AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut,
+    AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut,
     Table, TypedFunc, Val,
 };
 
@@ -339,7 +339,7 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
         store.data_mut().linkage.loaded.pop();
         return Ok(Err(error));
     }
-    call(&mut store, instance, RESTORE, globals)?;
+    call(&mut store, instance, transform::RESTORE, globals)?;
     for function in ["__prims_init_memory", "__wasm_apply_data_relocs", "__wasm_call_ctors"] {
         if let Ok(function) = instance.get_typed_func::<(), ()>(&mut store, function) {
             function.call(&mut store, ())?;
@@ -445,7 +445,7 @@ fn attach_parts(
 
 /// What is left of the budget in the guest's hands.
 pub(crate) fn budget(mut store: impl AsContextMut<Data = Host>) -> i64 {
-    let Some(main) = store.as_context().data().linkage.main else { return 0 };
+    let Some(main) = store.as_context_mut().data().linkage.main else { return 0 };
     match main.budget.get(&mut store) {
         Val::I64(budget) => budget,
         _ => 0,

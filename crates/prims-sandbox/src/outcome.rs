@@ -7,10 +7,12 @@ use crate::limits::Limits;
 use crate::stop::{Cancel, StopReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::wasi::Captured;
 pub use crate::wasi::Stream;
 
 /// Receives output while it is written, on the thread that runs the guest. It must not block for long: the guest waits.
@@ -133,31 +135,54 @@ pub struct Crash {
     pub message: String,
 }
 
-/// Captured output, bounded: beyond the limit the middle is dropped.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Captured output, bounded: beyond the limit the middle of a stream is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Output {
-    /// Bytes of stdout.
-    pub stdout: Vec<u8>,
-    /// Bytes of stderr.
-    pub stderr: Vec<u8>,
-    /// Whether bytes of stdout were dropped.
-    pub stdout_truncated: bool,
-    /// Whether bytes of stderr were dropped.
-    pub stderr_truncated: bool,
-    /// Both streams in the order they were written: which stream, and how many bytes of it come next. Only meaningful for what
-    /// was kept.
-    pub order: Vec<(Stream, usize)>,
+    /// What was written to stdout.
+    pub stdout: CapturedStream,
+    /// What was written to stderr.
+    pub stderr: CapturedStream,
+    /// What was kept of both, in the order it was written.
+    pub order: Vec<(Stream, Range<usize>)>,
 }
 
-impl Output {
-    /// stdout as text; what is not UTF-8 is replaced.
-    pub fn stdout_text(&self) -> String {
-        String::from_utf8_lossy(&self.stdout).into_owned()
+/// What is left of one stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CapturedStream {
+    /// The bytes that were kept: the beginning and, if something was left out, the end.
+    pub bytes: Vec<u8>,
+    /// How many bytes were left out, and where they would be in `bytes`.
+    pub omitted: u64,
+    /// Where in `bytes` the omitted ones would be.
+    pub gap: usize,
+}
+
+impl CapturedStream {
+    /// Whether something was left out.
+    pub fn truncated(&self) -> bool {
+        self.omitted > 0
     }
 
-    /// stderr as text; what is not UTF-8 is replaced.
-    pub fn stderr_text(&self) -> String {
-        String::from_utf8_lossy(&self.stderr).into_owned()
+    /// As text: what is not UTF-8 is replaced, what was left out is named.
+    pub fn text(&self) -> String {
+        let (head, tail) = self.bytes.split_at(self.gap.min(self.bytes.len()));
+        let mut text = String::from_utf8_lossy(head).into_owned();
+        if self.truncated() {
+            text.push_str(&format!("\n[... {} bytes left out ...]\n", self.omitted));
+        }
+        text.push_str(&String::from_utf8_lossy(tail));
+        text
+    }
+}
+
+impl From<Captured> for Output {
+    fn from(captured: Captured) -> Output {
+        let stream = |s: crate::wasi::CapturedStream| CapturedStream { bytes: s.bytes, omitted: s.omitted, gap: s.gap };
+        Output {
+            stdout: stream(captured.stdout),
+            stderr: stream(captured.stderr),
+            order: captured.chunks.into_iter().map(|chunk| (chunk.stream, chunk.range)).collect(),
+        }
     }
 }
 

@@ -7,20 +7,20 @@ use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
 use crate::limits::Limits;
 use crate::link::{self, Compiled, CompiledRecord, ImageLinkage, Libraries, Linkage};
 use crate::memory::{self, Mapped, SlotPolicy};
-use crate::mounts::{Mounts, RunFolders};
+use crate::mounts::{RunFolders, mounts};
 use crate::outcome::{
-    Crash, Exit, Invocation, Outcome, Output, PrepareRequest, Prepared, Report, RunRequest, Usage,
+    Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage,
 };
 use crate::stack;
 use crate::symbols::TablePositions;
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::transform::{self, Role};
-use crate::wasi::{self, Entropy, Wasi};
+use crate::wasi::{self, Entropy, Overflow, Wasi, WasiSpec};
 use prims_cache::{Cache, Key};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::{Engine, InstancePre, Linker, Module, Store};
+use wasmtime::{Engine, InstancePre, Linker, Store};
 
 /// Room in a reply for everything beside the value or error it carries.
 const REPLY_OVERHEAD: usize = 64 << 10;
@@ -119,9 +119,12 @@ impl Sandbox {
     pub fn new(guest: Guest, cache: Cache, options: Options) -> Result<Sandbox, Error> {
         let engine = engine::engine().map_err(Error::engine("configuring"))?;
         let linker = host::linker(&engine).map_err(Error::engine("defining host functions"))?;
-        let report = |progress| options.progress.iter().for_each(|sink| sink(progress));
         let load = || (guest.module)().map_err(Error::io("cannot read the interpreter's module"));
-        let announce = || report(Progress::CompilingInterpreter);
+        let announce = || {
+            if let Some(sink) = &options.progress {
+                sink(Progress::CompilingInterpreter);
+            }
+        };
         let program = compile(&engine, &cache, &guest.module_digest, Role::Main, announce, load)?;
         let pre = linker.instantiate_pre(&program.module).map_err(Error::engine("linking the interpreter"))?;
         Ok(Sandbox(Arc::new(Shared { engine, linker, program: Arc::new(program), pre, guest, cache, options })))
@@ -226,17 +229,23 @@ impl Sandbox {
         (libraries, digests): &(Arc<Libraries>, Vec<(String, String)>),
     ) -> Result<(ImageRecord, Vec<u8>), Error> {
         let limits = BUILD_LIMITS;
-        let folders = Mounts::new(&self.0.guest, environment, RunFolders::default());
         // Entropy is a constant while an image is built: whatever uses it is reseeded before user code runs, so that no two runs
         // share random state.
-        let wasi = wasi_spec(&folders, &limits, Entropy::Constant(43));
+        let wasi = Wasi::new(WasiSpec {
+            mounts: mounts(&self.0.guest, environment, RunFolders::default(), &limits),
+            output: wasi::Output::default(),
+            watch: Watch { deadline: Instant::now().checked_add(limits.wall_clock), cancel: Cancel::new() },
+            entropy: Entropy::Constant(43),
+            clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
+            max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
+        });
         let mut store = self.store(wasi, &limits, Linkage::new(self.program(), Arc::clone(libraries), None));
         let started = stack::with_room(|| self.start(&mut store, environment));
         let (prepared, memory) = match started {
             Ok(started) => started,
             Err(error) => {
                 let output = store.into_data().wasi.finish();
-                let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+                let stderr = String::from_utf8_lossy(&output.stderr.bytes).into_owned();
                 return Err(Error::Start { reason: format!("{error:#} {stderr}").trim().to_owned() });
             }
         };
@@ -332,7 +341,18 @@ impl Image {
 
         let watch = Watch { deadline: began.checked_add(limits.wall_clock), cancel: invocation.cancel.clone() };
         let folders = RunFolders { workspace: invocation.workspace.clone(), mounts: invocation.mounts.clone() };
-        let wasi = Mounts::new(&sandbox.0.guest, &image.environment, folders).wasi(&limits, Entropy::Os, watch, invocation);
+        let wasi = Wasi::new(WasiSpec {
+            mounts: mounts(&sandbox.0.guest, &image.environment, folders, &limits),
+            output: wasi::Output {
+                limit: limits.output,
+                overflow: if invocation.stop_at_output_limit { Overflow::Stop } else { Overflow::KeepEnds },
+                sink: invocation.sink.clone(),
+            },
+            watch,
+            entropy: Entropy::Os,
+            clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
+            max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
+        });
         let linkage = Linkage::new(sandbox.program(), Arc::clone(&image.libraries), Some(Arc::clone(&image.linkage)));
         let mut store = sandbox.store(wasi, &limits, linkage);
         let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
@@ -352,7 +372,7 @@ impl Image {
             peak_memory: host.memory.peak.max(self.memory_len()) as u64,
         };
         let exit = exit(ended, host.reply.bytes.take(), host.memory.refused);
-        Ok(Outcome { exit, output: host.wasi.finish(), usage })
+        Ok(Outcome { exit, output: host.wasi.finish().into(), usage })
     }
 }
 

@@ -47,7 +47,7 @@ impl Globals {
         }
         for (k, (global, index)) in scan.globals.iter().zip(&mut next).enumerate() {
             globals.map.push(index);
-            let deferred = globals.depends(scan, &global.init_expr)?;
+            let deferred = reads_global(&global.init_expr)?;
             globals.deferred.push(deferred);
             if global.ty.mutable || deferred {
                 let ty = slot_type(global.ty.content_type).ok_or_else(|| {
@@ -72,20 +72,6 @@ impl Globals {
             Role::Side => imported,
         };
         Ok(globals)
-    }
-
-    /// Whether a constant expression reads a former import or a global that does.
-    fn depends(&self, scan: &Scan, expression: &wasmparser::ConstExpr) -> Result<bool, TransformError> {
-        for operator in expression.get_operators_reader() {
-            if let Operator::GlobalGet { global_index } = operator? {
-                // Only immutable imports can be read here, and those are all former.
-                let defined = (global_index as usize).checked_sub(scan.imported_globals.len());
-                if defined.is_none_or(|defined| self.deferred.get(defined) != Some(&false)) {
-                    return Ok(true);
-                }
-            }
-        }
-        Ok(false)
     }
 
     /// The globals that are defined.
@@ -117,6 +103,16 @@ impl Globals {
         }
         Ok(section)
     }
+}
+
+/// Whether a constant expression reads a global. Only immutable imports can be read there, and all of those are former imports.
+fn reads_global(expression: &wasmparser::ConstExpr) -> Result<bool, TransformError> {
+    for operator in expression.get_operators_reader() {
+        if let Operator::GlobalGet { .. } = operator? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// For each imported global: what it stands for, if it becomes a global of the module's own.

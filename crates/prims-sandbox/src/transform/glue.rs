@@ -4,9 +4,7 @@ use super::body::Body;
 use super::globals::Globals;
 use super::meter::{Names, Sink};
 use super::rewrite::Indices;
-use super::{
-    BUDGET, INIT_MEMORY, INIT_TABLE, LOAD_GLOBALS, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan,
-};
+use super::{BUDGET, INIT_MEMORY, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{
     BranchHints, CodeSection, ExportKind, ExportSection, FunctionSection, Instruction, MemArg, TypeSection, ValType,
@@ -18,21 +16,18 @@ pub(super) const REFILL_TYPE: u32 = 0;
 const POINTER_TYPE: u32 = 1;
 const PLAIN_TYPE: u32 = 2;
 
-/// The added functions in their order, with the type, and the name under which they are exported, if they are.
-const FUNCTIONS: [(&str, u32, bool); 8] = [
-    ("__prims_charge", POINTER_TYPE, false),
-    ("__prims_top_up", PLAIN_TYPE, false),
-    ("__prims_write_table", PLAIN_TYPE, false),
-    (LOAD_GLOBALS, POINTER_TYPE, true),
-    (SAVE_GLOBALS, POINTER_TYPE, true),
-    (RESTORE, POINTER_TYPE, true),
-    (INIT_MEMORY, PLAIN_TYPE, true),
-    (INIT_TABLE, PLAIN_TYPE, true),
+/// The added functions in their order, with their types.
+const FUNCTIONS: [(&str, u32); 5] = [
+    ("__prims_charge", POINTER_TYPE),
+    ("__prims_top_up", PLAIN_TYPE),
+    (SAVE_GLOBALS, POINTER_TYPE),
+    (RESTORE, POINTER_TYPE),
+    (INIT_MEMORY, PLAIN_TYPE),
 ];
 const CHARGE: u32 = 0;
 const TOP_UP: u32 = 1;
-const WRITE_TABLE: u32 = 2;
-const LOAD: u32 = 3;
+/// The first of the functions that are exported.
+const EXPORTED: usize = 2;
 
 /// Where the added things are in the new module.
 pub(super) struct Glue {
@@ -67,16 +62,14 @@ impl Glue {
     }
 
     pub(super) fn functions(&self, section: &mut FunctionSection) {
-        for (_, ty, _) in FUNCTIONS {
+        for (_, ty) in FUNCTIONS {
             section.function(self.types + ty);
         }
     }
 
     pub(super) fn exports(&self, role: Role, section: &mut ExportSection) {
-        for (index, (name, _, exported)) in (self.functions..).zip(FUNCTIONS) {
-            if exported {
-                section.export(name, ExportKind::Func, index);
-            }
+        for (index, (name, _)) in (self.functions..).zip(FUNCTIONS).skip(EXPORTED) {
+            section.export(name, ExportKind::Func, index);
         }
         if role == Role::Main {
             section.export(BUDGET, ExportKind::Global, self.names.budget);
@@ -85,7 +78,7 @@ impl Glue {
 
     /// The names of the added functions, for profilers.
     pub(super) fn function_names(&self) -> impl Iterator<Item = (u32, &'static str)> {
-        (self.functions..).zip(FUNCTIONS.map(|(name, _, _)| name))
+        (self.functions..).zip(FUNCTIONS.map(|(name, _)| name))
     }
 
     pub(super) fn bodies(
@@ -102,76 +95,31 @@ impl Glue {
         let mut top_up = Body::new([]);
         self.names.top_up_body(&mut top_up);
 
-        let mut restore = Body::new([]);
-        restore.put(&Instruction::LocalGet(0));
-        restore.put(&Instruction::Call(self.functions + LOAD));
-        restore.put(&Instruction::Call(self.functions + WRITE_TABLE));
-        restore.put(&Instruction::End);
-
         let bodies = [
             charge,
             top_up,
-            write_table(scan, role, indices)?,
-            load(globals),
             save(globals),
-            restore,
-            init_memory(scan, indices)?,
-            self.init_table(scan, globals, indices)?,
+            restore(scan, role, globals, indices)?,
+            init_memory(scan, globals, indices)?,
         ];
         for (index, body) in (self.functions..).zip(bodies) {
             body.finish(index, code, hints);
         }
         Ok(())
     }
+}
 
-    /// Sets the globals that could not have their first value before, then writes the table.
-    fn init_table(&self, scan: &Scan, globals: &Globals, indices: &mut Indices) -> Result<Body, TransformError> {
-        let mut body = Body::new([]);
-        let defined = scan.globals.iter().zip(&globals.deferred).enumerate();
-        for (k, (global, _)) in defined.filter(|(_, (_, deferred))| **deferred) {
+/// Does what instantiating the original module did, apart from the table: sets the globals that could not have their first value
+/// before the bases were known, writes the data segments, calls the start function.
+fn init_memory(scan: &Scan, globals: &Globals, indices: &mut Indices) -> Result<Body, TransformError> {
+    let mut body = Body::new([]);
+    for (k, (global, deferred)) in scan.globals.iter().zip(&globals.deferred).enumerate() {
+        if *deferred {
             body.raw(&indices.instructions(&global.init_expr)?);
             let index = indices.global_index((scan.imported_globals.len() + k) as u32)?;
             body.put(&Instruction::GlobalSet(index));
         }
-        body.put(&Instruction::Call(self.functions + WRITE_TABLE));
-        body.put(&Instruction::End);
-        Ok(body)
     }
-}
-
-/// Writes the segments of a side module that were active to the table.
-fn write_table(scan: &Scan, role: Role, indices: &mut Indices) -> Result<Body, TransformError> {
-    let mut body = Body::new([]);
-    for (elem_index, element) in (0u32..).zip(&scan.elements) {
-        let ElementKind::Active {
-            table_index,
-            offset_expr,
-        } = &element.kind
-        else {
-            continue;
-        };
-        if role == Role::Main {
-            continue;
-        }
-        let length = match &element.items {
-            wasmparser::ElementItems::Functions(items) => items.count(),
-            wasmparser::ElementItems::Expressions(_, items) => items.count(),
-        };
-        body.raw(&indices.instructions(offset_expr)?);
-        body.put(&Instruction::I32Const(0));
-        body.put(&Instruction::I32Const(length as i32));
-        body.put(&Instruction::TableInit {
-            elem_index,
-            table: table_index.unwrap_or(0),
-        });
-    }
-    body.put(&Instruction::End);
-    Ok(body)
-}
-
-/// Writes the segments that were active to memory, then does what the module did when it was instantiated.
-fn init_memory(scan: &Scan, indices: &mut Indices) -> Result<Body, TransformError> {
-    let mut body = Body::new([]);
     for (data_index, segment) in (0u32..).zip(&scan.data) {
         let DataKind::Active {
             memory_index,
@@ -203,7 +151,8 @@ fn place(slot: usize) -> MemArg {
     }
 }
 
-fn load(globals: &Globals) -> Body {
+/// Sets the globals from memory, then writes the segments of a side module that were active to the table.
+fn restore(scan: &Scan, role: Role, globals: &Globals, indices: &mut Indices) -> Result<Body, TransformError> {
     let mut body = Body::new([]);
     for (k, (slot, index)) in globals.slots.iter().enumerate() {
         body.put(&Instruction::LocalGet(0));
@@ -215,8 +164,31 @@ fn load(globals: &Globals) -> Body {
         });
         body.put(&Instruction::GlobalSet(*index));
     }
+    for (elem_index, element) in (0u32..).zip(&scan.elements) {
+        let (
+            ElementKind::Active {
+                table_index,
+                offset_expr,
+            },
+            Role::Side,
+        ) = (&element.kind, role)
+        else {
+            continue;
+        };
+        let length = match &element.items {
+            wasmparser::ElementItems::Functions(items) => items.count(),
+            wasmparser::ElementItems::Expressions(_, items) => items.count(),
+        };
+        body.raw(&indices.instructions(offset_expr)?);
+        body.put(&Instruction::I32Const(0));
+        body.put(&Instruction::I32Const(length as i32));
+        body.put(&Instruction::TableInit {
+            elem_index,
+            table: table_index.unwrap_or(0),
+        });
+    }
     body.put(&Instruction::End);
-    body
+    Ok(body)
 }
 
 fn save(globals: &Globals) -> Body {

@@ -6,24 +6,29 @@
 //!   dropped, and an added `__prims_init_memory` does what both did. Instantiating alone therefore restores an image
 //!   (the memory is mapped from it), instantiating and calling `__prims_init_memory` starts from scratch.
 //! * **Everything outside linear memory can be saved in it.** `__prims_save_globals(ptr)` writes every mutable global
-//!   to memory, 8 bytes each in the order of [`ModuleInfo::slots`], and `__prims_load_globals(ptr)` reads them back.
-//! * **A side module has few imports.** Its bases and its `GOT.*` entries become globals of its own, which are loaded like
-//!   all others, and its active element segments become passive, written by `__prims_init_table`.
+//!   to memory, 8 bytes each in the order of [`ModuleInfo::slots`], and `__prims_restore(ptr)` reads them back.
+//! * **A side module has few imports.** Its bases and its `GOT.*` entries become globals of its own, which are set like
+//!   all others, and its active element segments become passive, written by `__prims_restore`.
 //! * **It counts.** A budget is decremented by the work that is done; when it goes below zero, the host is asked.
-//!   See [`meter`] for what is counted where, and why code that was not written by friends cannot avoid it.
+//!   See [`meter`] for what is counted where, and why code that was written to escape it cannot.
 //!
 //! # The functions a transformed module exports
 //!
-//! | export | what it does | when |
-//! |---|---|---|
-//! | `__prims_load_globals(ptr)` | sets the globals from memory | |
-//! | `__prims_init_table()` | writes the element segments of a side module; before that, sets globals whose first value depends on a base | first load, after `load_globals` |
-//! | `__prims_init_memory()` | writes the data segments, then calls the module's start function | first load, after `init_table` |
-//! | `__prims_save_globals(ptr)` | writes the globals to memory | snapshot |
-//! | `__prims_restore(ptr)` | `load_globals`, then writes the element segments of a side module | restore, after the table has its final size |
+//! | export | what it does |
+//! |---|---|
+//! | `__prims_save_globals(ptr)` | writes the globals to memory |
+//! | `__prims_restore(ptr)` | sets the globals from memory; in a side module, writes the element segments to the table after that |
+//! | `__prims_init_memory()` | writes the data segments, then calls the module's start function |
 //!
-//! Every module exports all five, whatever its role; those that have nothing to do are empty. `ptr` needs room for
-//! `8 * slots.len()` bytes. Names that begin with `__prims_` are refused in the input and left out of [`ModuleInfo`].
+//! Every module exports all three, whatever its role. `ptr` needs room for `8 * slots.len()` bytes, aligned to 4.
+//!
+//! * *From scratch*, a main module: instantiate, `init_memory`.
+//! * *From scratch*, a side module: instantiate, `save_globals(ptr)`, write the bases and the `GOT.*` entries to their slots (the
+//!   others are the module's own first values), `restore(ptr)`, `init_memory`.
+//! * *Snapshot*: `save_globals(ptr)`. *From an image*: instantiate, give the table its final size, `restore(ptr)`.
+//!
+//! Names that begin with `__prims_` are refused in the input, and what is added is not in [`ModuleInfo::exports`], so no module
+//! can be linked to it by name.
 //!
 //! # The budget
 //!
@@ -51,20 +56,19 @@ mod tests;
 pub(crate) use error::TransformError;
 use serde::{Deserialize, Serialize};
 
+/// Changes whenever the same input gives another output, so that nothing made by an older build is used.
+pub(crate) const VERSION: u32 = 1;
+
 /// The module name and the name of the host function that is asked for more budget: `(i64) -> i64`.
 pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
 /// Exported by a main module (`env.` import of a side module): the mutable i64 global that is counted down.
 pub(crate) const BUDGET: &str = "__prims_budget";
-/// Exported function `(ptr: i32)`: sets all globals that have a slot from memory.
-pub(crate) const LOAD_GLOBALS: &str = "__prims_load_globals";
 /// Exported function `(ptr: i32)`: writes all globals that have a slot to memory.
 pub(crate) const SAVE_GLOBALS: &str = "__prims_save_globals";
 /// Exported function `(ptr: i32)`: brings a fresh instance to the state of an image whose memory is already in place.
 pub(crate) const RESTORE: &str = "__prims_restore";
 /// Exported function `()`: the data segments and the start function of the original module.
 pub(crate) const INIT_MEMORY: &str = "__prims_init_memory";
-/// Exported function `()`: the element segments of the original side module.
-pub(crate) const INIT_TABLE: &str = "__prims_init_table";
 
 /// What a module is linked as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,7 +165,7 @@ pub(crate) enum SlotKind {
     MemoryBase,
     /// The table index of the side module's first entry.
     TableBase,
-    /// A global of the module's own; a first load leaves it alone, that is, saves before it loads.
+    /// A global of the module's own, whose first value the module knows.
     Internal,
 }
 

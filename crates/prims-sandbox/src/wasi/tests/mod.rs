@@ -1,1 +1,11 @@
+//! The surface as a guest sees it: a small module calls the functions, through the engine.
 
+mod abuse;
+mod clocks;
+mod descriptors;
+mod files;
+mod harness;
+mod output;
+mod paths;
+mod quotas;
+mod random_calls;

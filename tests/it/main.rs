@@ -1,0 +1,44 @@
+//! The tests of the whole: the real guest, through the library and through the command line.
+//!
+//! * [`programs`]: every Python file below `tests/programs` is run and its outcome compared with the file beside it
+//! * [`cli`]: the command as a user types it
+//! * [`isolation`]: what one run leaves must not reach another
+//! * [`stopping`]: deadlines, cancellation, deep recursion
+
+mod cli;
+mod isolation;
+mod programs;
+mod stopping;
+
+use prims_interpreter::{Interpreter, Prepared};
+use prims_sandbox::{Exit, Invocation, Outcome};
+use std::sync::OnceLock;
+
+/// One interpreter for all tests of this process, on the usual cache: compiling the guest takes long.
+fn interpreter() -> &'static Interpreter {
+    static INTERPRETER: OnceLock<Interpreter> = OnceLock::new();
+    INTERPRETER.get_or_init(|| prims_wasm::interpreter(None, None).expect("the guest compiles"))
+}
+
+/// The image for some packages.
+fn prepared(packages: &[&str]) -> Prepared {
+    let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
+    interpreter().prepare(&packages).expect("the packages are bundled")
+}
+
+/// Runs code without packages.
+fn run(code: &str) -> Outcome {
+    run_with(Invocation::new(code))
+}
+
+fn run_with(invocation: Invocation) -> Outcome {
+    prepared(&[]).image.run(&invocation).expect("the host does its part")
+}
+
+/// The `repr` of the value, or what happened instead.
+fn value(outcome: &Outcome) -> String {
+    match &outcome.exit {
+        Exit::Completed(Some(value)) => value.repr.clone(),
+        other => format!("{other:?} {}", outcome.output.stderr.text()),
+    }
+}
