@@ -8,7 +8,7 @@ import os as _os
 
 NO_NETWORK = "network access is disabled in this sandbox"
 
-OPENSSL_VERSION = "none (network access is disabled in this sandbox)"
+OPENSSL_VERSION = "OpenSSL 3.0.0 (absent: network access is disabled in this sandbox)"  # clients look at the start
 OPENSSL_VERSION_NUMBER = 0x30000000  # an OpenSSL 3.0, since clients refuse to start with older ones
 OPENSSL_VERSION_INFO = (3, 0, 0, 0, 0)
 _OPENSSL_API_VERSION = (3, 0, 0, 0, 0)

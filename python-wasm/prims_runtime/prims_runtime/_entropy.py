@@ -9,6 +9,7 @@ from ._own import BUILTINS as __builtins__  # noqa: F401, I001
 import _random
 import gc
 import logging
+import multiprocessing.process
 import os
 import random
 import sys
@@ -17,6 +18,8 @@ import time
 import uuid
 
 urandom = os.urandom
+AuthenticationString = multiprocessing.process.AuthenticationString
+_main_process = multiprocessing.process.current_process()
 _seed = _random.Random.seed
 _generators = [random._inst]
 _others = []
@@ -90,4 +93,5 @@ def reseed():
         renew()
     tempfile._name_sequence = None
     uuid._node = uuid._last_timestamp = None
+    _main_process._config["authkey"] = AuthenticationString(urandom(32))
     logging._startTime = time.time_ns()

@@ -367,7 +367,7 @@ def _shape_of(kind):
         return _attrs
     family = _mro_of(kind)
     for base in family:
-        if "__pydantic_fields__" in base.__dict__ and base.__module__ == "pydantic.main":
+        if base.__module__ == "pydantic.main" and _name_of(base) == "BaseModel":
             return _attributes
         if base.__module__ == "numpy":
             name = _name_of(base)

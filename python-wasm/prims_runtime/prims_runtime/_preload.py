@@ -57,7 +57,7 @@ WARM_UP = (
     "1 +",
     "import sys; sys.exit(1)",
     "import asyncio\nawait asyncio.sleep(0)\n[x for x in range(3)]",
-    "import asyncio\nasync def f():\n    return await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))\nasyncio.run(f())",
+    "import asyncio\nasync def f():\n    await asyncio.gather(asyncio.sleep(0), asyncio.sleep(0))\nasyncio.run(f())",
     "class A:\n    pass\nA()",
     "input()",
 )

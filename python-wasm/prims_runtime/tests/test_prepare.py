@@ -94,6 +94,39 @@ print(json.dumps(before == random.getstate()))
 """
         self.assertIs(prepared(code)[0], True)
 
+    def test_first_runs_import_nothing(self):
+        code = r"""
+ask(op='prepare', preload=[])
+before = set(sys.modules)
+for program in ('1+1', 'print(1)', '1/0', 'x =', 'undefined', 'import sys; sys.exit("m")', '{"a": [1, {2}]}',
+                'raise ExceptionGroup("g", [ValueError("ä")])', 'import asyncio\nasyncio.run(asyncio.sleep(0))',
+                'await __import__("asyncio").sleep(0)', 'import datetime\ndatetime.datetime.now()', 'def f(): f()\nf()',
+                'input()', 'import math\nmath.pie', 'from math import pie', '[][1]', 'import no_such', 'open("/no/such")'):
+    ask(op='run', code=program)
+sys.stdout = sys.__stdout__
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+        self.assertEqual(prepared(code)[0], [])
+
+    def test_audit_hook_that_forbids_everything(self):
+        code = r"""
+hook = '''import sys
+def hook(event, arguments):
+    raise SystemExit(event)
+sys.addaudithook(hook)
+'''
+raw = prims_runtime.handle(json.dumps({'op': 'run', 'code': hook + program}).encode())
+os.write(1, raw)
+os._exit(0)
+"""
+        for program, key, expected in (
+            ("[1, 2]", "repr", "[1, 2]"),
+            ("1/0", "exit", "raised"),
+            ("sys.exit(3)", "code", 3),
+        ):
+            with self.subTest(program):
+                self.assertEqual(prepared(f"program = {program!r}" + code)[0][key], expected)
+
     def test_runs_after_it(self):
         reply, _ = prepared(
             "ask(op='prepare', preload=[])\nr = [ask(op='run', code='[1, 2]')['json'] for _ in range(3)]\nsys.stdout = sys.__stdout__\nprint(json.dumps(r))"
