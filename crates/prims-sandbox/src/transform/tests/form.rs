@@ -36,7 +36,8 @@ pub(super) const MAIN: &str = r#"(module
             (i32.trunc_f64_s (f64.add (f64.promote_f32 (global.get $single)) (global.get $double)))))
     (func (export "more") (param i32) (result i32)
         (memory.init $passive (i32.const 64) (i32.const 0) (i32.const 7)) (i32.load8_u (i32.const 64)))
-    (func (export "leave") (call $exit (i32.const 1))))"#;
+    (func (export "leave") (call $exit (i32.const 1)))
+    (func (export "spin") (loop (br_if 0 (i32.const 0)))))"#;
 
 fn without_wasi(wat: &str) -> String {
     let exit = r#"(func $exit (param i32))"#;
@@ -328,7 +329,7 @@ fn what_a_module_may_not_be_is_refused_with_a_reason() {
         (
             "(module (memory 1) (table 0 externref))".into(),
             Role::Main,
-            "externref",
+            "gc types",
         ),
         (
             "(module (memory 1) (func (param v128) (drop (i8x16.relaxed_swizzle (local.get 0) (local.get 0)))))".into(),
