@@ -8,7 +8,6 @@ from ._own import BUILTINS as __builtins__  # noqa: I001
 
 import _thread
 import errno
-import hashlib
 import os
 import sys
 import threading
@@ -60,7 +59,6 @@ def install():
     _install_os()
     _install_threads()
     _install_processes()
-    _install_hashes()
     _install_exits()
 
 
@@ -117,52 +115,6 @@ def _install_processes():
 def _pool_init(self, *args, **kwargs):
     self._state = "CLOSE"  # read by __del__
     raise denied(NO_PROCESSES)
-
-
-def _install_hashes():
-    """hashlib functions that only OpenSSL brings."""
-    if not hasattr(hashlib, "pbkdf2_hmac"):
-        hashlib.pbkdf2_hmac = pbkdf2_hmac
-
-
-def pbkdf2_hmac(hash_name, password, salt, iterations, dklen=None):
-    """Password based key derivation function 2 (PKCS #5 v2.0) with HMAC as pseudorandom function."""
-    if not isinstance(hash_name, str):
-        raise TypeError(hash_name)
-    if iterations < 1:
-        raise ValueError("iteration value must be greater than 0.")
-    inner = hashlib.new(hash_name)
-    outer = hashlib.new(hash_name)
-    if dklen is None:
-        dklen = outer.digest_size
-    if dklen < 1:
-        raise ValueError("key length must be greater than 0.")
-    password = bytes(password)
-    block_size = inner.block_size
-    if len(password) > block_size:
-        password = hashlib.new(hash_name, password).digest()
-    password = password.ljust(block_size, b"\0")
-    inner.update(bytes(byte ^ 0x36 for byte in password))
-    outer.update(bytes(byte ^ 0x5C for byte in password))
-
-    def mac(message):
-        first, second = inner.copy(), outer.copy()
-        first.update(message)
-        second.update(first.digest())
-        return second.digest()
-
-    key = b""
-    from_bytes, size = int.from_bytes, inner.digest_size
-    block = 1
-    while len(key) < dklen:
-        previous = mac(bytes(salt) + block.to_bytes(4))
-        total = from_bytes(previous)
-        for _ in range(iterations - 1):
-            previous = mac(previous)
-            total ^= from_bytes(previous)
-        key += total.to_bytes(size)
-        block += 1
-    return key[:dklen]
 
 
 def _install_exits():

@@ -1,7 +1,6 @@
 """What the sandbox lacks refuses at the call, and says why."""
 
 import _thread
-import hashlib
 import importlib.util
 import multiprocessing.pool
 import multiprocessing.process
@@ -174,32 +173,6 @@ event.set()
             "un-acquired",
             self.raises("import threading\nthreading.Condition().wait()", "RuntimeError").error["message"],
         )
-
-
-class Hashes(unittest.TestCase):
-    def test_pbkdf2(self):
-        for arguments in (
-            ("sha256", b"password", b"salt", 1),
-            ("sha1", b"p" * 100, b"salt", 3, 55),
-            ("sha512", b"", b"", 2, 10),
-            ("md5", b"x", memoryview(b"y"), 2),
-        ):
-            expected = {
-                ("sha256", b"password", b"salt", 1): "120fb6cffcf8b32c43e7225256c4f837a86548c92ccc35480805987cb70be17b",
-            }.get(arguments)
-            found = _sandbox.pbkdf2_hmac(*arguments).hex()
-            if expected:
-                self.assertEqual(found, expected)
-            if getattr(hashlib.pbkdf2_hmac, "__module__", "") != "prims_runtime._sandbox":
-                self.assertEqual(found, hashlib.pbkdf2_hmac(*arguments).hex())
-
-    def test_pbkdf2_refuses_nonsense(self):
-        with self.assertRaises(ValueError):
-            _sandbox.pbkdf2_hmac("sha1", b"", b"", 0)
-        with self.assertRaises(TypeError):
-            _sandbox.pbkdf2_hmac(5, b"", b"", 1)
-        with self.assertRaises(ValueError):
-            _sandbox.pbkdf2_hmac("none", b"", b"", 1)
 
 
 class Names(Case):
