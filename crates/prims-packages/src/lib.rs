@@ -1,1 +1,33 @@
-//! placeholder
+//! Requirements in, an environment out: which wheels satisfy what was asked for, and a folder with them unpacked.
+//!
+//! ```text
+//!  "numpy>=2" ──Requirements──▶ BundledIndex::resolve ──Resolved──▶ install ──▶ Environment
+//! ```
+//!
+//! Everything that comes in is taken for hostile: requirements from a client, wheels from an index. No package code ever runs here:
+//! only wheels are taken, nothing is built, scripts and `.pth` files are left out, bytes are unpacked and nothing else. This crate
+//! knows no WebAssembly: it matches tags for a [`Target`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod archive;
+mod error;
+mod filename;
+mod index;
+mod install;
+mod marker;
+mod metadata;
+mod name;
+mod record;
+mod requirement;
+mod target;
+mod wheel;
+
+pub use archive::ArchiveProblem;
+pub use error::{Error, WheelProblem};
+pub use filename::WheelFilename;
+pub use index::{BundledIndex, BundledWheel, Resolved, ResolvedWheel};
+pub use install::{Environment, install};
+pub use name::Name;
+pub use requirement::{Refused, Requirement, Requirements};
+pub use target::Target;

@@ -1,0 +1,119 @@
+//! What a wheel's file name says.
+
+use crate::error::WheelProblem;
+use crate::name::Name;
+use crate::target::Target;
+use pep440_rs::Version;
+use std::str::FromStr;
+
+/// A wheel's file name, read: `name-version(-build)?-python-abi-platform.whl`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WheelFilename {
+    /// The package.
+    pub name: Name,
+    pub(crate) version: Version,
+    tags: [String; 3],
+}
+
+impl WheelFilename {
+    /// Reads a file name strictly.
+    ///
+    /// # Errors
+    /// [`WheelProblem::Filename`] says which part is wrong.
+    pub fn parse(filename: &str) -> Result<WheelFilename, WheelProblem> {
+        let bad = WheelProblem::Filename;
+        let stem = filename
+            .strip_suffix(".whl")
+            .ok_or(bad("expected it to end in `.whl`"))?;
+        if filename.len() > 255 {
+            return Err(bad("it is longer than 255 bytes"));
+        }
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.+!".contains(&byte);
+        if !stem.bytes().all(allowed) {
+            return Err(bad("it contains a character that no wheel's name has"));
+        }
+        let parts: Vec<&str> = stem.split('-').collect();
+        let (name, version, build, tags) = match parts[..] {
+            [name, version, python, abi, platform] => (name, version, None, [python, abi, platform]),
+            [name, version, build, python, abi, platform] => (name, version, Some(build), [python, abi, platform]),
+            _ => return Err(bad("expected five or six parts between hyphens")),
+        };
+        let name = Name::parse(name).ok_or(bad("its first part is not a package name"))?;
+        let version = Version::from_str(version).map_err(|_| bad("its second part is not a version"))?;
+        if build.is_some_and(|build| !build.starts_with(|first: char| first.is_ascii_digit())) {
+            return Err(bad("its build number does not start with a digit"));
+        }
+        let is_tag = |tag: &&str| {
+            let is_part =
+                |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            tag.split('.').all(is_part)
+        };
+        if !tags.iter().all(is_tag) {
+            return Err(bad("its tags do not read"));
+        }
+        Ok(WheelFilename {
+            name,
+            version,
+            tags: tags.map(str::to_ascii_lowercase),
+        })
+    }
+
+    /// The version in its normal form.
+    pub fn version(&self) -> String {
+        self.version.to_string()
+    }
+
+    /// Fails when the wheel is not for the target.
+    pub(crate) fn check(&self, target: &Target) -> Result<(), WheelProblem> {
+        let [python, abi, platform] = &self.tags;
+        if target.accepts(python, abi, platform) {
+            return Ok(());
+        }
+        Err(WheelProblem::Tag {
+            found: self.tags.join("-"),
+            expected: target.describe(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read() {
+        let found = WheelFilename::parse("NumPy-2.4.6-cp313-cp313-wasi_0_1_wasm32.whl").unwrap();
+        assert_eq!((found.name.as_str(), found.version().as_str()), ("numpy", "2.4.6"));
+        found.check(&Target::default()).unwrap();
+        let found = WheelFilename::parse("a_b-1.0.post1+local.1-7x-py2.py3-none-any.whl").unwrap();
+        assert_eq!(
+            (found.name.as_str(), found.version().as_str()),
+            ("a-b", "1.0.post1+local.1")
+        );
+        found.check(&Target::default()).unwrap();
+        let found = WheelFilename::parse("a-1-cp313-cp313-manylinux_2_17_x86_64.whl").unwrap();
+        assert!(matches!(found.check(&Target::default()), Err(WheelProblem::Tag { .. })));
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for bad in [
+            "",
+            "x.whl",
+            "a-1-py3-none-any.zip",
+            "a-1-py3-none-any.whl.zip",
+            "a-1-py3-none.whl",
+            "a-1-x-py3-none-any.whl",
+            "a-1-1-1-py3-none-any.whl",
+            "a-x-py3-none-any.whl",
+            "-1-py3-none-any.whl",
+            "../a-1-py3-none-any.whl",
+            "a b-1-py3-none-any.whl",
+            "a-1-py3-none-an\ny.whl",
+            "a-1-py3-none-.whl",
+            "a-1-py3..py2-none-any.whl",
+        ] {
+            assert!(WheelFilename::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+}

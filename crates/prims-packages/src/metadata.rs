@@ -1,0 +1,129 @@
+//! What a wheel says about itself: `METADATA` and `WHEEL`.
+
+use crate::name::Name;
+use crate::requirement::Requirement;
+use pep440_rs::{Version, VersionSpecifiers};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// The parts of `METADATA` that matter for choosing.
+#[derive(Clone, Debug)]
+pub(crate) struct Metadata {
+    pub(crate) name: Name,
+    pub(crate) version: Version,
+    pub(crate) requires: Vec<Requirement>,
+    pub(crate) requires_python: Option<VersionSpecifiers>,
+    pub(crate) extras: BTreeSet<Name>,
+}
+
+impl Metadata {
+    pub(crate) fn parse(text: &[u8]) -> Result<Metadata, String> {
+        let headers = headers(text)?;
+        let all = |name: &str| -> Vec<&str> {
+            let named = headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+            named.map(|(_, value)| value.as_str()).collect()
+        };
+        let one = |name: &str| match all(name)[..] {
+            [value] => Ok(value),
+            [] => Err(format!("`{name}` is missing")),
+            _ => Err(format!("`{name}` is there twice")),
+        };
+        let format = one("Metadata-Version")?;
+        if !["1.", "2."].iter().any(|known| format.starts_with(known)) {
+            return Err(format!("its format is `{format}`, expected 1.x or 2.x"));
+        }
+        let name = one("Name")?;
+        let version = one("Version")?;
+        let requires = all("Requires-Dist").into_iter().map(|text| {
+            Requirement::parse(text).map_err(|reason| format!("its dependency `{}` {reason}", text.escape_debug()))
+        });
+        let requires_python = all("Requires-Python").first().map(|text| {
+            VersionSpecifiers::from_str(text).map_err(|_| format!("`Requires-Python` is `{}`", text.escape_debug()))
+        });
+        Ok(Metadata {
+            name: Name::parse(name).ok_or_else(|| format!("`Name` is `{}`", name.escape_debug()))?,
+            version: Version::from_str(version).map_err(|_| format!("`Version` is `{}`", version.escape_debug()))?,
+            requires: requires.collect::<Result<_, _>>()?,
+            requires_python: requires_python.transpose()?,
+            extras: all("Provides-Extra").into_iter().filter_map(Name::parse).collect(),
+        })
+    }
+}
+
+/// Fails unless `WHEEL` describes a version of the format that is known.
+pub(crate) fn check_wheel(text: &[u8]) -> Result<(), String> {
+    let headers = headers(text)?;
+    let version = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("Wheel-Version"));
+    let (_, version) = version.ok_or("`Wheel-Version` is missing")?;
+    if version.starts_with("1.") {
+        Ok(())
+    } else {
+        Err(format!("its format is `{}`, expected 1.x", version.escape_debug()))
+    }
+}
+
+/// Lines of the form `Name: value` up to the first empty one; lines that start with a space go on with the value before.
+fn headers(text: &[u8]) -> Result<Vec<(String, String)>, String> {
+    let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
+    let mut headers: Vec<(String, String)> = vec![];
+    for line in text.lines().take_while(|line| !line.is_empty()) {
+        if line.starts_with([' ', '\t']) {
+            let (_, value) = headers.last_mut().ok_or("its first line belongs to nothing")?;
+            value.push(' ');
+            value.push_str(line.trim());
+        } else {
+            let (name, value) = line
+                .split_once(':')
+                .ok_or_else(|| format!("a line is `{}`", line.escape_debug()))?;
+            headers.push((name.trim().to_owned(), value.trim().to_owned()));
+        }
+    }
+    Ok(headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_read() {
+        let text = "Metadata-Version: 2.4\nName: A_b\nVersion: 1.0\nSummary: x\n  more\nRequires-Python: >=3.9, <4\n\
+            Requires-Dist: numpy (>=2) ; python_version >= '3'\nRequires-Dist: c[d]; extra == 'x'\nProvides-Extra: X\n\nName: body\n";
+        let found = Metadata::parse(text.as_bytes()).unwrap();
+        assert_eq!(
+            (found.name.as_str(), found.version.to_string().as_str()),
+            ("a-b", "1.0")
+        );
+        assert_eq!(found.requires.len(), 2);
+        assert_eq!(found.extras.iter().map(Name::as_str).collect::<Vec<_>>(), ["x"]);
+        assert!(
+            found
+                .requires_python
+                .unwrap()
+                .contains(&Version::from_str("3.13").unwrap())
+        );
+    }
+
+    #[test]
+    fn metadata_that_contradicts_itself_is_refused() {
+        for bad in [
+            "",
+            "Name: a\nVersion: 1\n",
+            "Metadata-Version: 3.0\nName: a\nVersion: 1\n",
+            "Metadata-Version: 2.1\nName: a\nName: b\nVersion: 1\n",
+            "Metadata-Version: 2.1\nName: a b\nVersion: 1\n",
+            "Metadata-Version: 2.1\nName: a\nVersion: one\n",
+            "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Dist: x @ https://host/x.whl\n",
+            "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Python: yes\n",
+            " Name: a\n",
+            "nonsense\n",
+        ] {
+            assert!(Metadata::parse(bad.as_bytes()).is_err(), "{bad:?}");
+        }
+        assert!(check_wheel(b"Wheel-Version: 1.0\n").is_ok());
+        assert!(check_wheel(b"Wheel-Version: 2.0\n").is_err());
+        assert!(check_wheel(b"").is_err());
+    }
+}

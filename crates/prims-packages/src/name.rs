@@ -1,0 +1,114 @@
+//! Names of distributions and extras.
+
+use std::fmt;
+
+/// Longest name there is a use for, in bytes.
+const MAX_LEN: usize = 128;
+
+/// A name in its normal form (PEP 503): lower case, runs of `-`, `_` and `.` as one `-`. Two spellings of a name are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads any spelling. `None` when it is not a name: letters, digits, `-`, `_` and `.`, with a letter or digit at both ends.
+    pub fn parse(text: &str) -> Option<Name> {
+        let bytes = text.as_bytes();
+        let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
+        let ends = [bytes.first()?, bytes.last()?];
+        if bytes.len() > MAX_LEN || !ends.iter().all(|end| end.is_ascii_alphanumeric()) || !bytes.iter().all(allowed) {
+            return None;
+        }
+        let mut name = String::with_capacity(text.len());
+        for character in text.chars() {
+            match character {
+                '-' | '_' | '.' if name.ends_with('-') => {}
+                '-' | '_' | '.' => name.push('-'),
+                other => name.push(other.to_ascii_lowercase()),
+            }
+        }
+        Some(Name(name))
+    }
+
+    /// The normal form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The one of `known` that was probably meant, if any is close: at most a third of it differs.
+pub(crate) fn similar<'a>(asked: &Name, known: impl Iterator<Item = &'a Name>) -> Option<&'a Name> {
+    let near = known.map(|name| (distance(asked.as_str().as_bytes(), name.as_str().as_bytes()), name));
+    let (distance, name) = near.min_by_key(|(distance, _)| *distance)?;
+    (distance <= name.as_str().len().div_ceil(3)).then_some(name)
+}
+
+/// How many insertions, deletions, substitutions and swaps of neighbors turn one text into the other.
+fn distance(from: &[u8], to: &[u8]) -> usize {
+    let row = |index: usize| -> Vec<usize> { std::iter::once(index).chain(std::iter::repeat_n(0, to.len())).collect() };
+    let (mut before, mut last): (Vec<usize>, Vec<usize>) = (vec![], (0..=to.len()).collect());
+    for (i, from_byte) in from.iter().enumerate() {
+        let mut current = row(i + 1);
+        for (j, to_byte) in to.iter().enumerate() {
+            let same = from_byte == to_byte;
+            let mut best = (last[j + 1] + 1).min(current[j] + 1).min(last[j] + usize::from(!same));
+            if i > 0 && j > 0 && *from_byte == to[j - 1] && from[i - 1] == *to_byte {
+                best = best.min(before[j - 1] + 1);
+            }
+            current[j + 1] = best;
+        }
+        before = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_a_name_are_equal() {
+        for spelling in [
+            "friendly-bard",
+            "Friendly-Bard",
+            "FRIENDLY-BARD",
+            "friendly.bard",
+            "friendly_bard",
+            "friendly--._-bard",
+        ] {
+            assert_eq!(Name::parse(spelling).unwrap().as_str(), "friendly-bard");
+        }
+        for bad in ["", "-a", "a-", "a b", "ä", "a/b", "..", "a\n", &"a".repeat(129)] {
+            assert_eq!(Name::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn distances() {
+        for (from, to, expected) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("numpy", "nmupy", 1),
+            ("numpy", "numpi", 1),
+            ("kitten", "sitting", 3),
+        ] {
+            assert_eq!(distance(from.as_bytes(), to.as_bytes()), expected, "{from} {to}");
+            assert_eq!(distance(to.as_bytes(), from.as_bytes()), expected, "{to} {from}");
+        }
+    }
+
+    #[test]
+    fn only_close_names_are_suggested() {
+        let known = [Name::parse("numpy").unwrap(), Name::parse("pandas").unwrap()];
+        let suggest = |asked| similar(&Name::parse(asked).unwrap(), known.iter()).map(Name::as_str);
+        assert_eq!(suggest("numpi"), Some("numpy"));
+        assert_eq!(suggest("nunpy"), Some("numpy"));
+        assert_eq!(suggest("panda"), Some("pandas"));
+        assert_eq!(suggest("requests"), None);
+    }
+}
