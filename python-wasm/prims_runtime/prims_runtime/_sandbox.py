@@ -60,6 +60,7 @@ def install():
     _install_threads()
     _install_processes()
     _install_exits()
+    _install_missing()
 
 
 def _install_os():
@@ -127,6 +128,31 @@ def _install_exits():
         setattr(builtins, name, quitter)
         __builtins__[name] = quitter
     builtins.help = __builtins__["help"] = _sitebuiltins._Helper()
+
+
+def _install_missing():
+    """Small functions the platform lacks and programs take for granted."""
+    import platform
+    import time
+
+    if not hasattr(time, "thread_time"):
+        time.thread_time, time.thread_time_ns = time.process_time, time.process_time_ns
+    if not hasattr(os, "umask"):
+        mask = 0o022
+
+        def umask(mode, /):
+            """The mask is kept and has no effect: files here have no permissions."""
+            nonlocal mask
+            old, mask = mask, mode & 0o777
+            return old
+
+        os.umask = umask
+
+    def libc_ver(executable=None, lib="", version="", chunksize=16384):
+        """The interpreter's file, which the original would read, does not exist here."""
+        return lib, version
+
+    platform.libc_ver = libc_ver
 
 
 def import_workspace():

@@ -209,6 +209,10 @@ class Rich(Case):
         ran = self.completes("class A:\n    def _repr_html_(self): return '\\0' * 9000\nA()", max_result_bytes=10_000)
         self.assertLess(ran.size, 10_000)
 
+    def test_figure(self):
+        code = "class Figure:\n    __module__ = 'matplotlib.figure'\n    def savefig(self, file, **how): file.write(b'png')\nFigure()"
+        self.assertEqual(self.completes(code).rich, {"mime": "image/png", "data": "cG5n"})
+
     def test_class_itself_is_not_rich(self):
         self.assertNotIn("rich", self.completes("class A:\n    def _repr_html_(self): return 'h'\nA").reply)
 

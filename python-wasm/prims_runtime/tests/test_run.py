@@ -329,6 +329,12 @@ class Hooks(Case):
         ran = self.completes("import warnings\nwarnings.warn('careful')\n1")
         self.assertIn("<code>:2: UserWarning: careful\n  warnings.warn('careful')", ran.err)
 
+    def test_syntax_warnings_come_once(self):
+        ran = self.completes("x = '\\d'\ny = x is 'a'\n1")
+        self.assertEqual(ran.err.count("invalid escape sequence"), 1, ran.err)
+        self.assertEqual(ran.err.count('"is" with'), 1, ran.err)
+        self.assertIn("<code>:1: SyntaxWarning", ran.err)
+
     def test_trace_functions_do_not_reach_the_runtime(self):
         ran = self.completes(
             "import sys\ndef t(*a): raise KeyboardInterrupt\nsys.setprofile(lambda *a: None)\nsys.settrace(lambda *a: None)\n1"

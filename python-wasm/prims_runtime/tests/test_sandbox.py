@@ -33,8 +33,10 @@ def setUpModule():
     if support.IN_GUEST:
         return
     import builtins
+    import platform
+    import time
 
-    for thing in (*patched, builtins):
+    for thing in (*patched, builtins, platform, time):
         saved.append((thing, dict(vars(thing))))
     _sandbox.install()
 
@@ -192,6 +194,16 @@ class Names(Case):
             self.raises("import os\nos.system('ls')")
             .error["traceback"]
             .startswith('Traceback (most recent call last):\n  File "<code>", line 2, in <module>\n')
+        )
+
+
+class Missing(Case):
+    def test_small_functions(self):
+        self.assertEqual(
+            self.value(
+                "import os, platform, time\nold = os.umask(0o27)\n[os.umask(old) == 0o27, platform.libc_ver(), time.thread_time() >= 0]"
+            ),
+            [True, ["", ""], True],
         )
 
 
