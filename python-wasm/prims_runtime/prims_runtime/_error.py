@@ -116,19 +116,33 @@ def _bound_chain(error):
 def _format(kind, error, frames):
     _bound_chain(error)
     report = TracebackException(kind, error, frames, compact=True)
-    _drop_own_frames(report)
-    # The interpreter itself prints one more newline than needed for no message; join keeps exactly its lines.
+    _prepare_stacks(report)
     return "".join(report.format())
 
 
-def _drop_own_frames(report):
+class _Stack(traceback.StackSummary):
+    """Formats equal frames once; the library would do it a thousand times for a recursion, and drop the result."""
+
+    def format_frame_summary(self, frame, **options):
+        place = frame.filename, frame.lineno, frame.end_lineno, frame.colno, frame.end_colno, frame.name
+        known = self.known.get(place)
+        if known is None:
+            known = self.known[place] = super().format_frame_summary(frame, **options)
+        return known
+
+
+def _prepare_stacks(report):
     """Take the runtime's frames out, e.g. those of a refusal raised on behalf of ``os.system``."""
+    known = {}
     pending = [report]
     while pending:
         report = pending.pop()
         stack = report.stack
         if any(frame.filename.startswith(HERE) for frame in stack):
             stack[:] = [frame for frame in stack if not frame.filename.startswith(HERE)]
+        if len(stack) > 10:
+            stack.__class__ = _Stack
+            stack.known = known
         pending.extend(report.exceptions or ())
         for linked in (report.__cause__, report.__context__):
             if linked is not None:
