@@ -27,6 +27,7 @@ LEAST = 256
 
 _base_data = {}
 _ready = False
+_main = None  # the module of the last run and its names
 
 
 def set_up():
@@ -70,10 +71,7 @@ def run(request, rehearsal=None):
     _environment(request.get("env"))
     sys.argv = [script or "-c", *(request.get("argv") or ())]
 
-    main = ModuleType("__main__")
-    namespace = main.__dict__
-    namespace["__builtins__"] = builtins
-    namespace["__annotations__"] = {}
+    main, namespace = _main_module(request.get("continue"))
     if script:
         namespace["__file__"] = script
     variables = request.get("globals")
@@ -122,8 +120,23 @@ def run(request, rehearsal=None):
 atexit_count, run_exit_callbacks = atexit._ncallbacks, atexit._run_exitfuncs
 
 
+def _main_module(keep):
+    """A new module, or the one the last run left behind, and its names."""
+    global _main
+    if not keep or _main is None:
+        module = ModuleType("__main__")
+        names = module.__dict__
+        names["__annotations__"] = {}
+        _main = module, names
+    # exec would put our own copy of the builtins here.
+    _main[1]["__builtins__"] = builtins
+    return _main
+
+
 def leave_main():
     """Forget the main module of a rehearsal."""
+    global _main
+    _main = None
     modules["__main__"] = ModuleType("__main__")
     _program._cache.pop("<code>", None)
 

@@ -201,6 +201,32 @@ class Main(Case):
         self.assertIs(self.value(code), True)
 
 
+class Continued(Case):
+    def test_names_survive(self):
+        run("import math\nx = 1\ndef f(): return x + 1\nclass P: pass")
+        self.assertEqual(self.value("x = 5\n[f(), math.floor(2.5)]", **{"continue": True}), [6, 2])
+        self.assertEqual(
+            self.value("import pickle\npickle.loads(pickle.dumps(P())).__class__ is P", **{"continue": True}), True
+        )
+        self.raises("x", "NameError")
+
+    def test_first_run_may_say_so(self):
+        from prims_runtime import _run
+
+        _run._main = None
+        self.assertEqual(self.value("[n for n in globals() if n[0] != '_']", **{"continue": True}), [])
+
+    def test_after_an_error(self):
+        run("kept = 1\n1 / 0\nlost = 2")
+        self.assertEqual(self.value("[kept, 'lost' in globals()]", **{"continue": True}), [1, False])
+
+    def test_each_part_has_its_source(self):
+        run("def f():\n    return 1 / 0", filename="<1>")
+        text = self.raises("f()", filename="<2>", **{"continue": True}).error["traceback"]
+        self.assertIn('File "<2>", line 1, in <module>\n    f()', text)
+        self.assertIn('File "<1>", line 2, in f\n    return 1 / 0', text)
+
+
 class Surroundings(Case):
     def test_argv(self):
         self.assertEqual(self.value("import sys; sys.argv", argv=["a", "b"]), ["-c", "a", "b"])
