@@ -69,7 +69,7 @@ def run(request, rehearsal=None):
     else:
         sys.stdout = sys.stderr = rehearsal
     _environment(request.get("env"))
-    sys.argv = [script or "-c", *(request.get("argv") or ())]
+    sys.argv = request.get("argv") or [script or "-c"]
 
     main, namespace = _main_module(request.get("continue"))
     if script:

@@ -229,8 +229,9 @@ class Continued(Case):
 
 class Surroundings(Case):
     def test_argv(self):
-        self.assertEqual(self.value("import sys; sys.argv", argv=["a", "b"]), ["-c", "a", "b"])
-        self.assertEqual(self.value("import sys; sys.argv", argv=["a"], filename="s.py"), ["/workspace/s.py", "a"])
+        self.assertEqual(self.value("import sys; sys.argv", argv=["a", "b"]), ["a", "b"])
+        self.assertEqual(self.value("import sys; sys.argv"), ["-c"])
+        self.assertEqual(self.value("import sys; sys.argv", argv=[], filename="s.py"), ["/workspace/s.py"])
 
     def test_environment(self):
         found = self.value("import os; dict(os.environ)", env={"KEY": "välue"})
