@@ -11,5 +11,5 @@ pub mod guest;
 mod report;
 mod setup;
 
-pub use commands::main;
+pub use commands::{Error, main};
 pub use setup::interpreter;

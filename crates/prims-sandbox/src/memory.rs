@@ -22,6 +22,7 @@ use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap
 use std::cell::RefCell;
 use std::fs::File;
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
@@ -55,6 +56,8 @@ pub(crate) struct Mapped {
     pristine: *const u8,
     policy: SlotPolicy,
     slots: Mutex<Slots>,
+    /// Bytes the run before the last reset had written, or 0 before the first.
+    written: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -78,12 +81,17 @@ impl Mapped {
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
         let pristine = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &file, 0)? };
         let policy = if dirty_pages::available() { policy } else { SlotPolicy::Fresh };
-        Ok(Arc::new(Mapped { file, len, pristine: pristine.cast(), policy, slots: Mutex::default() }))
+        Ok(Arc::new(Mapped { file, len, pristine: pristine.cast(), policy, slots: Mutex::default(), written: AtomicUsize::new(0) }))
     }
 
     /// Bytes of linear memory an instance of this image starts with.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes of the image that the run before the last reset had written.
+    pub(crate) fn last_written(&self) -> Option<usize> {
+        Some(self.written.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
@@ -140,7 +148,9 @@ impl Mapped {
 
     /// Makes the first `self.len` bytes equal the image again and takes away what was grown.
     fn reset(&self, region: &Region, len: usize) -> std::io::Result<()> {
+        let mut written = len - self.len;
         dirty_pages::for_each(region.base(), self.len, |at, size| {
+            written += size;
             // SAFETY: `at..at + size` was reported inside `0..self.len`, which is mapped readable and writable in the region
             // and readable in the pristine view; no instance uses the region any more.
             unsafe {
@@ -153,6 +163,7 @@ impl Mapped {
                 }
             }
         })?;
+        self.written.store(written, Ordering::Relaxed);
         if len > self.len {
             // SAFETY: the grown part lies inside the region, and no instance uses it any more.
             unsafe {

@@ -309,6 +309,12 @@ impl Image {
         self.0.mapped.len()
     }
 
+    /// Bytes of linear memory that the run before the last reset had written: what a run costs in private memory. `None` before the
+    /// first reset and where memories are not reused.
+    pub fn last_written(&self) -> Option<usize> {
+        self.0.mapped.last_written()
+    }
+
     /// Resets all idle memories of this image and compares them with it: how many there are, and in how many bytes they differ.
     /// Anything but zero would mean that one run could see what another left.
     pub fn verify_slots(&self) -> (usize, usize) {

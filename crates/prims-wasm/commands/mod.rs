@@ -12,27 +12,37 @@ use std::process::ExitCode;
 
 /// Anything that keeps a command from doing its work.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+#[non_exhaustive]
+pub enum Error {
+    /// A request could not be carried out.
     #[error(transparent)]
     Interpreter(#[from] prims_interpreter::Error),
+    /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] prims_cache::Error),
+    /// The embedded guest cannot be unpacked.
     #[error(transparent)]
     Guest(#[from] crate::guest::Error),
+    /// A file or standard input cannot be read.
     #[error("cannot read `{name}`")]
     Read {
+        /// What it is called.
         name: String,
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
+    /// The code is not text.
     #[error("`{0}` is not UTF-8 text, expected Python code")]
     NotText(String),
+    /// Anything else that was asked for and cannot be.
     #[error("{0}")]
     Usage(String),
 }
 
 impl Error {
-    fn hint(&self) -> Option<String> {
+    /// What to do about it, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
         match self {
             Error::Interpreter(error) => error.hint(),
             Error::Cache(error) => error.hint().map(Into::into),

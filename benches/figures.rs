@@ -1,0 +1,325 @@
+//! Prints every figure this project claims, each beside a baseline taken in the same run.
+//!
+//! ```sh
+//! cargo bench                      # everything, some minutes
+//! cargo bench -- fresh numpy       # only these
+//! ```
+//!
+//! `PRIMS_BENCH_PYTHON` names the native Python that is the baseline, `python3` if it is not set; for the CPU-bound set it
+//! should be the same version built with `-O3` from the same source, which `python-wasm/build native` makes.
+//!
+//! The machine is assumed to be noisy: what is printed are medians of interleaved rounds, and ratios.
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+use prims_interpreter::{Interpreter, Prepared};
+use prims_sandbox::{Exit, Invocation, Outcome};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+type Figure = fn(&Bench);
+
+/// Name on the command line, what it measures, how.
+const FIGURES: &[(&str, &str, Figure)] = &[
+    ("fresh", "a fresh isolated run of `1+1` through the library", fresh),
+    ("numpy", "the same with numpy imported", numpy),
+    ("start", "process start to first result, caches warm", start),
+    ("cpu", "CPU-bound Python, metering on", cpu),
+    ("throughput", "runs per second on all cores", throughput),
+    ("memory", "private memory a finished `1+1` run had touched", memory),
+    ("slots", "bytes in which reset slots differ from their image", slots),
+    ("deadline", "how late a deadline of 200 ms is noticed", deadline),
+    ("growth", "what 100,000 runs leave behind", growth),
+];
+
+struct Bench {
+    interpreter: Interpreter,
+    python: String,
+}
+
+impl Bench {
+    fn prepared(&self, packages: &[&str]) -> Prepared {
+        let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
+        self.interpreter.prepare(&packages).expect("the packages are bundled")
+    }
+}
+
+fn main() {
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let unknown = wanted.iter().find(|name| !FIGURES.iter().any(|(figure, ..)| figure == name));
+    if let Some(name) = unknown {
+        let names: Vec<&str> = FIGURES.iter().map(|(name, ..)| *name).collect();
+        eprintln!("no figure is called `{name}`, there are: {}", names.join(", "));
+        return;
+    }
+    let bench = Bench {
+        interpreter: prims_wasm::interpreter(None, None).expect("the guest compiles"),
+        python: std::env::var("PRIMS_BENCH_PYTHON").unwrap_or_else(|_| "python3".into()),
+    };
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    println!("machine: {cores} cores, {}", processor());
+    println!("baseline: {}\n", output_of(Command::new(&bench.python).arg("-VV")).trim().replace('\n', " "));
+    for (name, what, figure) in FIGURES {
+        if wanted.is_empty() || wanted.iter().any(|w| w == name) {
+            println!("## {name}: {what}\n");
+            figure(&bench);
+            println!();
+        }
+    }
+}
+
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn output_of(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output();
+    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort();
+    times[(times.len() * percent / 100).min(times.len() - 1)]
+}
+
+fn ms(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn run(prepared: &Prepared, code: &str) -> Outcome {
+    let outcome = prepared.image.run(&Invocation::new(code)).expect("the host does its part");
+    assert!(matches!(outcome.exit, Exit::Completed(_)), "{code}: {:?}", outcome.exit);
+    outcome
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let began = Instant::now();
+    work();
+    began.elapsed()
+}
+
+/// Our runs and native interpreter starts, in alternating rounds: medians of both, and all of ours.
+fn beside_native(bench: &Bench, mut ours: impl FnMut() -> Duration) -> (Duration, Duration, Vec<Duration>) {
+    let (mut runs, mut native) = (vec![], vec![]);
+    for _ in 0..200 {
+        ours();
+    }
+    for _ in 0..20 {
+        for _ in 0..5 {
+            native.push(timed(|| {
+                output_of(Command::new(&bench.python).args(["-I", "-S", "-c", "pass"]));
+            }));
+        }
+        for _ in 0..100 {
+            runs.push(ours());
+        }
+    }
+    (median(runs.clone()), median(native), runs)
+}
+
+fn fresh(bench: &Bench) {
+    let prepared = bench.prepared(&[]);
+    let (ours, native, mut all) = beside_native(bench, || timed(|| drop(run(&prepared, "1+1"))));
+    println!("| what | median | p99 | ratio |\n|---|---|---|---|");
+    println!("| `python3 -I -S -c pass` as a process | {:.2} ms | | 1 |", ms(native));
+    println!(
+        "| fresh run of `1+1` | {:.3} ms | {:.3} ms | 1/{:.0} |",
+        ms(ours),
+        ms(percentile(&mut all, 99)),
+        native.as_secs_f64() / ours.as_secs_f64()
+    );
+}
+
+fn numpy(bench: &Bench) {
+    let prepared = bench.prepared(&["numpy"]);
+    let mut starts = vec![];
+    let (ours, native, _) = beside_native(bench, || {
+        let outcome = run(&prepared, "1+1");
+        starts.push(outcome.usage.start);
+        outcome.usage.wall
+    });
+    println!("| what | median | p99 |\n|---|---|---|");
+    println!("| `python3 -I -S -c pass` as a process (no numpy) | {:.2} ms | |", ms(native));
+    println!("| time before user code starts, numpy imported | {:.3} ms | {:.3} ms |", ms(median(starts.clone())), ms(percentile(&mut starts, 99)));
+    println!("| whole fresh run of `1+1` in that image | {:.3} ms | |", ms(ours));
+}
+
+fn start(bench: &Bench) {
+    bench.prepared(&[]);
+    let program = env!("CARGO_BIN_EXE_prims-wasm");
+    let once = || timed(|| drop(output_of(Command::new(program).args(["run", "-c", "1+1"]))));
+    let (mut ours, mut native) = (vec![], vec![]);
+    for _ in 0..40 {
+        ours.push(once());
+        native.push(timed(|| drop(output_of(Command::new(&bench.python).args(["-c", "print(1+1)"])))));
+    }
+    let (ours, native) = (median(ours), median(native));
+    println!("| what | median | ratio |\n|---|---|---|");
+    println!("| `python3 -c 'print(1+1)'` | {:.1} ms | 1 |", ms(native));
+    println!("| `prims-wasm run -c 1+1` | {:.1} ms | {:.1} |", ms(ours), ours.as_secs_f64() / native.as_secs_f64());
+}
+
+/// The program prints one line per part, name and milliseconds, for guest and native alike.
+const CPU: &str = include_str!("cpu.py");
+
+fn cpu(bench: &Bench) {
+    let prepared = bench.prepared(&[]);
+    let parse = |text: &str| -> Vec<(String, f64)> {
+        let part = |line: &str| line.split_once(' ').and_then(|(name, ms)| Some((name.to_owned(), ms.trim().parse().ok()?)));
+        text.lines().filter_map(part).collect()
+    };
+    let mut rounds: Vec<(Vec<(String, f64)>, Vec<(String, f64)>)> = vec![];
+    for _ in 0..5 {
+        let native = parse(&output_of(Command::new(&bench.python).args(["-I", "-S", "-c", CPU])));
+        let guest = parse(&run(&prepared, CPU).output.stdout.text());
+        rounds.push((native, guest));
+    }
+    println!("| part | native ms | guest ms | ratio |\n|---|---|---|---|");
+    let (mut product, mut parts) = (1.0f64, 0);
+    for (k, (name, _)) in rounds[0].1.iter().enumerate() {
+        let pick = |which: fn(&(Vec<(String, f64)>, Vec<(String, f64)>)) -> &Vec<(String, f64)>| {
+            let mut times: Vec<f64> = rounds.iter().filter_map(|round| which(round).get(k).map(|(_, ms)| *ms)).collect();
+            times.sort_by(f64::total_cmp);
+            times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
+        };
+        let (native, guest) = (pick(|round| &round.0), pick(|round| &round.1));
+        println!("| {name} | {native:.1} | {guest:.1} | {:.2} |", guest / native);
+        if name != "sha256" {
+            product *= guest / native;
+            parts += 1;
+        }
+    }
+    println!("| geometric mean without sha256 | | | {:.2} |", product.powf(1.0 / f64::from(parts)));
+}
+
+fn throughput(bench: &Bench) {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    println!("| image | runs per second on {cores} cores |\n|---|---|");
+    for (name, packages) in [("base", &[][..]), ("numpy", &["numpy"][..])] {
+        let prepared = bench.prepared(packages);
+        let (count, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let seconds = 4.0;
+        std::thread::scope(|scope| {
+            for _ in 0..cores {
+                // Room for a guest's stack, so that every run stays on its thread.
+                let worker = std::thread::Builder::new().stack_size(16 << 20);
+                let work = || {
+                    while !stop.load(Ordering::Relaxed) {
+                        run(&prepared, "1+1");
+                        count.fetch_add(1, Ordering::Relaxed);
+                    }
+                };
+                worker.spawn_scoped(scope, work).expect("a thread starts");
+            }
+            std::thread::sleep(Duration::from_secs_f64(seconds));
+            stop.store(true, Ordering::Relaxed);
+        });
+        println!("| {name} | {:.0} |", count.load(Ordering::Relaxed) as f64 / seconds);
+    }
+}
+
+fn memory(bench: &Bench) {
+    println!("| image | image size | private memory touched by `1+1` |\n|---|---|---|");
+    for (name, packages) in [("base", &[][..]), ("numpy", &["numpy"][..])] {
+        let prepared = bench.prepared(packages);
+        for _ in 0..20 {
+            run(&prepared, "1+1");
+        }
+        prepared.image.verify_slots();
+        let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
+        let written = prepared.image.last_written().map_or("unknown on this system".into(), |bytes| format!("{:.2} MiB", mib(bytes)));
+        println!("| {name} | {:.1} MiB | {written} |", mib(prepared.image.memory_len()));
+    }
+}
+
+/// Programs that leave memory in as many states as possible.
+const ADVERSARIAL: &[&str] = &[
+    "x = [bytearray(5000) for _ in range(4000)]\nfor b in x[::7]: b[0] = 255",
+    "b = bytearray(60 << 20)\nfor i in range(0, len(b), 1 << 16): b[i] = 1",
+    "import builtins, sys, json\nbuiltins.leak = 1; sys.modules['leak'] = sys; json.dumps = len",
+    "raise SystemExit(3)",
+    "import os\nos.abort()",
+    "def f(): return f()\nf()",
+    "while True: pass",
+    "x = 'x'\nwhile True: x += x",
+    "1+1",
+];
+
+fn slots(bench: &Bench) {
+    let prepared = bench.prepared(&[]);
+    let (mut checked, mut differing) = (0, 0);
+    for k in 0..10_000 {
+        let mut invocation = Invocation::new(ADVERSARIAL[k % ADVERSARIAL.len()]);
+        invocation.limits.wall_clock = Duration::from_millis(20);
+        invocation.limits.memory = 128 << 20;
+        prepared.image.run(&invocation).expect("the host does its part");
+        if k % 100 == 99 {
+            let (slots, bytes) = prepared.image.verify_slots();
+            checked += slots;
+            differing += bytes;
+        }
+    }
+    println!("10,000 adversarial runs, {checked} slots compared with their image byte by byte, {differing} bytes differ");
+}
+
+fn deadline(bench: &Bench) {
+    let prepared = bench.prepared(&[]);
+    println!("| program | median overshoot | worst of 7 |\n|---|---|---|");
+    for (name, code) in [
+        ("a Python loop", "while True: pass"),
+        ("a regex bomb", "import re\nre.match('(a+)+$', 'a' * 40 + 'b')"),
+        ("`sum(range(10**12))`", "sum(range(10**12))"),
+        ("`time.sleep(1e9)`", "import time\ntime.sleep(1e9)"),
+        ("`10**10**8`", "10**10**8"),
+        ("copying 200 MiB over and over", "b = bytearray(200 << 20)\nwhile True: c = bytes(b)"),
+    ] {
+        let limit = Duration::from_millis(200);
+        let mut late: Vec<Duration> = (0..7)
+            .map(|_| {
+                let mut invocation = Invocation::new(code);
+                invocation.limits.wall_clock = limit;
+                let took = timed(|| {
+                    let outcome = prepared.image.run(&invocation).expect("the host does its part");
+                    assert!(matches!(outcome.exit, Exit::Stopped(_)), "{name}: {:?}", outcome.exit);
+                });
+                took.saturating_sub(limit)
+            })
+            .collect();
+        println!("| {name} | {:.1} ms | {:.1} ms |", ms(median(late.clone())), ms(percentile(&mut late, 100)));
+    }
+}
+
+fn growth(bench: &Bench) {
+    let prepared = bench.prepared(&[]);
+    let count = |folder: &str| std::fs::read_dir(folder).map_or(0, Iterator::count);
+    let temporary = std::env::temp_dir();
+    let state = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        let kib: u64 = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
+        (kib, count("/proc/self/fd"), count("/proc/self/task"), count(temporary.to_str().unwrap_or("/tmp")))
+    };
+    for _ in 0..2000 {
+        run(&prepared, "open('/tmp/x', 'w').write('x')");
+    }
+    prepared.image.verify_slots();
+    let before = state();
+    for k in 0..100_000 {
+        run(&prepared, if k % 10 == 0 { "open('/tmp/x', 'w').write('x')" } else { "1+1" });
+    }
+    prepared.image.verify_slots();
+    let after = state();
+    println!("| | before | after 100,000 runs |\n|---|---|---|");
+    println!("| private memory, KiB | {} | {} |", before.0, after.0);
+    println!("| descriptors | {} | {} |", before.1, after.1);
+    println!("| threads | {} | {} |", before.2, after.2);
+    println!("| temporary files | {} | {} |", before.3, after.3);
+}
