@@ -85,7 +85,8 @@ impl Wasi {
         files.check_room()?;
 
         // Opening a pipe or a device of the host could wait for ever or do anything at all.
-        let exists = match finish(files.view().stat_at(at.handle.resource(), follow, at.path.clone()))? {
+        let look = follow_directory(&at.path, follow);
+        let exists = match finish(files.view().stat_at(at.handle.resource(), look, at.path.clone()))? {
             Ok(DescriptorStat { type_, .. }) => match type_ {
                 DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink => true,
                 _ => return Err(Errno::Acces.into()),
@@ -151,6 +152,7 @@ impl Wasi {
         guest.check(out, Filestat::SIZE)?;
         let follow = path_flags(lookup)?;
         let At { mount, handle, path } = self.at(guest, number, ptr, len)?;
+        let follow = follow_directory(&path, follow);
         let view = &mut self.files().0.view();
         let stat = finish(view.stat_at(handle.resource(), follow, path.clone()))??;
         let hash = finish(view.metadata_hash_at(handle.resource(), follow, path))??;
@@ -191,6 +193,7 @@ impl Wasi {
         let (atim, mtim) = file_times(atim, mtim, flags)?;
         let follow = path_flags(lookup)?;
         let At { handle, path, .. } = self.at_writable(guest, number, ptr, len)?;
+        let follow = follow_directory(&path, follow);
         let view = &mut self.files().0.view();
         Ok(finish(view.set_times_at(
             handle.resource(),
@@ -425,6 +428,16 @@ fn path_flags(lookup: u32) -> Result<PathFlags, Errno> {
         0 => Ok(PathFlags::empty()),
         bits::LOOKUP_FOLLOW => Ok(PathFlags::SYMLINK_FOLLOW),
         _ => Err(Errno::Inval),
+    }
+}
+
+/// A path that says it is a directory is about what a link points to, and nothing else than a directory will do. Some
+/// operations of wasmtime-wasi look at the name only.
+fn follow_directory(path: &str, follow: PathFlags) -> PathFlags {
+    if path.ends_with('/') || path.ends_with("/.") {
+        PathFlags::SYMLINK_FOLLOW
+    } else {
+        follow
     }
 }
 

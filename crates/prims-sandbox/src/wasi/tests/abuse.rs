@@ -46,7 +46,7 @@ fn endless_randomness_ends_with_the_run() {
 
 #[test]
 fn exits_carry_their_code() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     for code in [0, 3, 125, 126, 255, -1] {
         let trap = guest.call("proc_exit", &[code]).unwrap_err();
         assert_eq!(trap.downcast_ref(), Some(&Exit(code as u32)));
@@ -56,7 +56,7 @@ fn exits_carry_their_code() {
 
 #[test]
 fn the_guest_is_told_nothing_about_the_host() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     for call in ["args_sizes_get", "environ_sizes_get"] {
         guest.put(OUT, &[0xff; 8]);
         guest.ask(call, &[OUT.into(), (OUT + 4).into()]).unwrap();

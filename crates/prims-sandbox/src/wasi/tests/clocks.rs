@@ -41,7 +41,13 @@ impl Guest {
         let at = (0..self.u32(OUT)).map(|index| EVENTS + index * 32);
         let event = |at| {
             let bytes = self.get(at, 32);
-            (self.u64(at), u16::from_le_bytes([bytes[8], bytes[9]]), bytes[10], self.u64(at + 16), bytes[24])
+            (
+                self.u64(at),
+                u16::from_le_bytes([bytes[8], bytes[9]]),
+                bytes[10],
+                self.u64(at + 16),
+                bytes[24],
+            )
         };
         at.map(event).collect()
     }
@@ -81,7 +87,7 @@ fn clocks_are_fresh_coarse_and_never_go_back() {
 
 #[test]
 fn sleeping_takes_the_time_it_takes() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     for (id, absolute) in [(0, false), (0, true), (1, false), (1, true), (2, false), (3, true)] {
         let began = Instant::now();
         let start = guest.clock(id);
@@ -90,7 +96,10 @@ fn sleeping_takes_the_time_it_takes() {
         assert_eq!(guest.poll(1).unwrap(), 0);
         assert_eq!(guest.events(), [(100, 0, 0, 0, 0)]);
         let slept = began.elapsed();
-        assert!(slept >= Duration::from_millis(19) && slept < Duration::from_millis(500), "{id} {absolute} {slept:?}");
+        assert!(
+            slept >= Duration::from_millis(19) && slept < Duration::from_millis(500),
+            "{id} {absolute} {slept:?}"
+        );
         assert!(guest.clock(id) >= start + 20_000_000 || !absolute);
     }
     // The first of several ends the wait, and only it is reported.
@@ -112,7 +121,10 @@ fn a_sleep_ends_with_the_deadline() {
         guest.clock_subscription(0, 1, timeout, flags);
         let began = Instant::now();
         let trap = guest.poll(1).unwrap_err();
-        assert!(matches!(trap.downcast_ref(), Some(Stopped(StopReason::WallClock))), "{trap:?}");
+        assert!(
+            matches!(trap.downcast_ref(), Some(Stopped(StopReason::WallClock))),
+            "{trap:?}"
+        );
         assert!(began.elapsed() < Duration::from_millis(150), "{:?}", began.elapsed());
     }
 }
@@ -139,12 +151,15 @@ fn a_sleep_ends_when_the_run_is_cancelled() {
 
 #[test]
 fn descriptors_are_ready_at_once() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     let file = guest.create(WORK, "file").unwrap();
     guest.write(file, b"12345").unwrap();
     guest.seek(file, 2, 0).unwrap();
     guest.clock_subscription(0, 1, u64::MAX, 0);
-    for (index, (kind, fd)) in [(1, 0), (2, 1), (2, 2), (1, file), (2, file), (1, 99), (1, RO)].into_iter().enumerate() {
+    for (index, (kind, fd)) in [(1, 0), (2, 1), (2, 2), (1, file), (2, file), (1, 99), (1, RO)]
+        .into_iter()
+        .enumerate()
+    {
         guest.fd_subscription(index as u32 + 1, kind, fd);
     }
     assert_eq!(guest.poll(8).unwrap(), 0);
@@ -163,7 +178,7 @@ fn descriptors_are_ready_at_once() {
 
 #[test]
 fn nonsense_is_refused() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     for n in [0, 1025, u32::MAX] {
         assert_eq!(guest.poll(n).unwrap(), Errno::Inval as i32);
     }
@@ -174,7 +189,11 @@ fn nonsense_is_refused() {
     guest.clock_subscription(0, 9, 0, 0);
     assert_eq!(guest.poll(1).unwrap(), 0);
     assert_eq!(guest.events(), [(100, Errno::Inval as u16, 0, 0, 0)]);
-    for arguments in [[-4, EVENTS.into(), 1, OUT.into()], [SUBS.into(), -4, 1, OUT.into()], [SUBS.into(), EVENTS.into(), 1, -2]] {
+    for arguments in [
+        [-4, EVENTS.into(), 1, OUT.into()],
+        [SUBS.into(), -4, 1, OUT.into()],
+        [SUBS.into(), EVENTS.into(), 1, -2],
+    ] {
         assert_eq!(guest.ask("poll_oneoff", &arguments), Err(Errno::Fault));
     }
 }

@@ -26,17 +26,23 @@ fn there_are_only_so_many() {
     for fd in [200, 7, 30] {
         guest.close(fd).unwrap();
     }
-    assert_eq!([(); 3].map(|()| guest.open(WORK, "file", 0, READ).unwrap()), [7, 30, 200]);
+    assert_eq!(
+        [(); 3].map(|()| guest.open(WORK, "file", 0, READ).unwrap()),
+        [7, 30, 200]
+    );
     assert_eq!(guest.wasi().open_descriptors(), 250);
     let before = std::fs::read_dir("/proc/self/fd").unwrap().count();
     drop(guest);
     let after = std::fs::read_dir("/proc/self/fd").unwrap().count();
-    assert!(after + 200 < before, "{after} of {before} descriptors are left open on the host");
+    assert!(
+        after + 200 < before,
+        "{after} of {before} descriptors are left open on the host"
+    );
 }
 
 #[test]
 fn renumbering_moves_what_the_guest_opened() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     let [a, b] = ["a", "b"].map(|name| guest.create(WORK, name).unwrap());
     guest.write(a, b"aaa").unwrap();
     guest.ask("fd_renumber", &[a.into(), b.into()]).unwrap();
@@ -46,10 +52,18 @@ fn renumbering_moves_what_the_guest_opened() {
     assert_eq!(guest.create(WORK, "c"), Ok(a));
     // Not onto the standard streams or the mounts, nor away from there, nor to a number that is not open.
     for (from, to) in [(a, 1), (a, 0), (1, a), (a, RO), (WORK, a), (WORK, RO)] {
-        assert_eq!(guest.ask("fd_renumber", &[from.into(), to.into()]), Err(Errno::Notsup), "{from} {to}");
+        assert_eq!(
+            guest.ask("fd_renumber", &[from.into(), to.into()]),
+            Err(Errno::Notsup),
+            "{from} {to}"
+        );
     }
     for (from, to) in [(a, 99), (99, a), (a, u32::MAX), (u32::MAX, a), (a, 1 << 31), (255, 255)] {
-        assert_eq!(guest.ask("fd_renumber", &[from.into(), to.into()]), Err(Errno::Badf), "{from} {to}");
+        assert_eq!(
+            guest.ask("fd_renumber", &[from.into(), to.into()]),
+            Err(Errno::Badf),
+            "{from} {to}"
+        );
     }
     for round in 0..20_000u32 {
         let (from, to) = (6 + round % 7, 6 + (round / 7) % 5);
@@ -62,7 +76,7 @@ fn renumbering_moves_what_the_guest_opened() {
 
 #[test]
 fn mounts_stay_where_they_are() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     for fd in [RO, WORK, OTHER] {
         assert_eq!(guest.close(fd), Err(Errno::Notsup));
         guest.fstat(fd).unwrap();
@@ -75,7 +89,7 @@ fn mounts_stay_where_they_are() {
 
 #[test]
 fn the_standard_streams_are_what_they_should_be() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     assert_eq!(guest.read(0, 100), Ok(Vec::new()));
     assert_eq!(guest.read(1, 100), Err(Errno::Badf));
     assert_eq!(guest.write(0, b"x"), Err(Errno::Badf));
@@ -109,13 +123,19 @@ fn the_standard_streams_are_what_they_should_be() {
 
 #[test]
 fn there_are_no_sockets() {
-    let mut guest = Host::new().guest();
+    let mut guest = Guest::on_its_own();
     let file = guest.create(WORK, "file").unwrap();
     for fd in [0, 1, WORK, file] {
         let fd = i64::from(fd);
         assert_eq!(guest.ask("sock_accept", &[fd, 0, OUT.into()]), Err(Errno::Notsock));
-        assert_eq!(guest.ask("sock_recv", &[fd, IOVEC.into(), 1, 0, OUT.into(), OUT.into()]), Err(Errno::Notsock));
-        assert_eq!(guest.ask("sock_send", &[fd, IOVEC.into(), 1, 0, OUT.into()]), Err(Errno::Notsock));
+        assert_eq!(
+            guest.ask("sock_recv", &[fd, IOVEC.into(), 1, 0, OUT.into(), OUT.into()]),
+            Err(Errno::Notsock)
+        );
+        assert_eq!(
+            guest.ask("sock_send", &[fd, IOVEC.into(), 1, 0, OUT.into()]),
+            Err(Errno::Notsock)
+        );
         assert_eq!(guest.ask("sock_shutdown", &[fd, 3]), Err(Errno::Notsock));
     }
     assert_eq!(guest.ask("sock_accept", &[99, 0, OUT.into()]), Err(Errno::Badf));

@@ -68,15 +68,26 @@ pub(super) static MODULE: LazyLock<(Engine, Module)> = LazyLock::new(|| {
     let mut imports = String::new();
     let mut callers = String::new();
     for (name, parameters, returns) in TABLE {
-        let types: Vec<_> = parameters.chars().map(|c| if c == 'i' { "i32" } else { "i64" }).collect();
-        let signature = format!("(param {}) {}", types.join(" "), if returns { "(result i32)" } else { "" });
+        let types: Vec<_> = parameters
+            .chars()
+            .map(|c| if c == 'i' { "i32" } else { "i64" })
+            .collect();
+        let signature = format!(
+            "(param {}) {}",
+            types.join(" "),
+            if returns { "(result i32)" } else { "" }
+        );
         let gets: String = (0..types.len()).map(|index| format!("local.get {index} ")).collect();
-        writeln!(imports, r#"(import "wasi_snapshot_preview1" "{name}" (func ${name} {signature}))"#).unwrap();
+        writeln!(
+            imports,
+            r#"(import "wasi_snapshot_preview1" "{name}" (func ${name} {signature}))"#
+        )
+        .unwrap();
         writeln!(callers, r#"(func (export "{name}") {signature} {gets} call ${name})"#).unwrap();
     }
     let text = format!(r#"(module {imports} (memory (export "memory") 16) {callers})"#);
     let engine = Engine::default();
-    let module = Module::new(&engine, text).unwrap();
+    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
     (engine, module)
 });
 
@@ -101,6 +112,8 @@ pub(super) struct Guest {
     store: Store<Wasi>,
     pub(super) memory: Memory,
     functions: HashMap<&'static str, Func>,
+    /// Removes the folders together with the guest, if nobody else needs them.
+    host: Option<Host>,
 }
 
 /// A place on the host for the mounts of a guest, beside something no guest may ever reach.
@@ -122,7 +135,10 @@ impl Host {
         std::fs::write(folder.path().join("outside/secret"), "secret").unwrap();
         std::fs::write(folder.path().join("ro/file"), "read only").unwrap();
         std::fs::create_dir(folder.path().join("ro/directory")).unwrap();
-        Host { folder, quota: Arc::new(Quota::new(max_bytes, max_files)) }
+        Host {
+            folder,
+            quota: Arc::new(Quota::new(max_bytes, max_files)),
+        }
     }
 
     pub(super) fn work(&self) -> std::path::PathBuf {
@@ -142,7 +158,10 @@ impl Host {
                 mount("other", Access::Writable(Arc::new(Quota::new(1 << 20, 100)))),
             ]),
             output: Output::default(),
-            watch: Watch { deadline: Some(Instant::now() + Duration::from_secs(60)), cancel: Cancel::new() },
+            watch: Watch {
+                deadline: Some(Instant::now() + Duration::from_secs(60)),
+                cancel: Cancel::new(),
+            },
             entropy: Entropy::Os,
             clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
             max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
@@ -157,8 +176,10 @@ impl Host {
 /// Whether nothing outside of the mounts was touched.
 pub(super) fn outside_is_untouched(folder: &Path) -> bool {
     let names = |folder: &Path| {
-        let mut names: Vec<_> =
-            std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     };
@@ -177,9 +198,24 @@ impl Guest {
         let mut store = Store::new(engine, Wasi::new(spec));
         let instance = linker.instantiate(&mut store, module).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let functions =
-            TABLE.iter().map(|(name, ..)| (*name, instance.get_func(&mut store, name).unwrap())).collect();
-        Guest { store, memory, functions }
+        let functions = TABLE
+            .iter()
+            .map(|(name, ..)| (*name, instance.get_func(&mut store, name).unwrap()))
+            .collect();
+        Guest {
+            store,
+            memory,
+            functions,
+            host: None,
+        }
+    }
+
+    /// A guest with folders nobody else looks at.
+    pub(super) fn on_its_own() -> Guest {
+        let host = Host::new();
+        let mut guest = host.guest();
+        guest.host = Some(host);
+        guest
     }
 
     pub(super) fn wasi(&mut self) -> &mut Wasi {
@@ -197,7 +233,13 @@ impl Guest {
         let arguments: Vec<_> = parameters
             .chars()
             .zip(arguments)
-            .map(|(kind, value)| if kind == 'i' { Val::I32(*value as i32) } else { Val::I64(*value) })
+            .map(|(kind, value)| {
+                if kind == 'i' {
+                    Val::I32(*value as i32)
+                } else {
+                    Val::I64(*value)
+                }
+            })
             .collect();
         let mut results = if *returns { vec![Val::I32(-1)] } else { Vec::new() };
         self.functions[name].call(&mut self.store, &arguments, &mut results)?;
@@ -254,7 +296,10 @@ impl Guest {
     ) -> Answer<u32> {
         let (ptr, len) = self.path(PATH, path);
         let (lookup, oflags, rights, fdflags) = (lookup.into(), oflags.into(), rights as i64, fdflags.into());
-        self.ask("path_open", &[fd.into(), lookup, ptr, len, oflags, rights, rights, fdflags, OUT.into()])?;
+        self.ask(
+            "path_open",
+            &[fd.into(), lookup, ptr, len, oflags, rights, rights, fdflags, OUT.into()],
+        )?;
         Ok(self.u32(OUT))
     }
 
@@ -337,12 +382,18 @@ impl Guest {
 
     pub(super) fn rename(&mut self, old_fd: u32, old: &str, new_fd: u32, new: &str) -> Answer<()> {
         let ((old, old_len), (new, new_len)) = (self.path(PATH, old), self.path(PATH2, new));
-        self.ask("path_rename", &[old_fd.into(), old, old_len, new_fd.into(), new, new_len])
+        self.ask(
+            "path_rename",
+            &[old_fd.into(), old, old_len, new_fd.into(), new, new_len],
+        )
     }
 
     pub(super) fn link(&mut self, old_fd: u32, old: &str, new_fd: u32, new: &str) -> Answer<()> {
         let ((old, old_len), (new, new_len)) = (self.path(PATH, old), self.path(PATH2, new));
-        self.ask("path_link", &[old_fd.into(), 0, old, old_len, new_fd.into(), new, new_len])
+        self.ask(
+            "path_link",
+            &[old_fd.into(), 0, old, old_len, new_fd.into(), new, new_len],
+        )
     }
 
     pub(super) fn symlink(&mut self, target: &str, fd: u32, path: &str) -> Answer<()> {
@@ -361,7 +412,10 @@ impl Guest {
         let mut entries = Vec::new();
         let mut cookie = 0;
         loop {
-            self.ask("fd_readdir", &[fd.into(), DATA.into(), size.into(), cookie as i64, OUT.into()])?;
+            self.ask(
+                "fd_readdir",
+                &[fd.into(), DATA.into(), size.into(), cookie as i64, OUT.into()],
+            )?;
             let used = self.u32(OUT);
             let mut at = DATA;
             while at + 24 <= DATA + used {
@@ -371,7 +425,12 @@ impl Guest {
                 }
                 let name = String::from_utf8(self.get(at + 24, len)).unwrap();
                 cookie = self.u64(at);
-                entries.push(Entry { name, ino: self.u64(at + 8), filetype: self.get(at + 20, 1)[0], cookie });
+                entries.push(Entry {
+                    name,
+                    ino: self.u64(at + 8),
+                    filetype: self.get(at + 20, 1)[0],
+                    cookie,
+                });
                 at += 24 + len;
             }
             if used < size {
@@ -381,7 +440,12 @@ impl Guest {
     }
 
     pub(super) fn names(&mut self, fd: u32, size: u32) -> Vec<String> {
-        let mut names: Vec<_> = self.list(fd, size).unwrap().into_iter().map(|entry| entry.name).collect();
+        let mut names: Vec<_> = self
+            .list(fd, size)
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.name)
+            .collect();
         names.sort();
         names
     }
@@ -451,7 +515,10 @@ const KNOWN: [Errno; 41] = [
 ];
 
 pub(super) fn errno(number: i32) -> Errno {
-    *KNOWN.iter().find(|errno| **errno as i32 == number).unwrap_or_else(|| panic!("unknown error number {number}"))
+    *KNOWN
+        .iter()
+        .find(|errno| **errno as i32 == number)
+        .unwrap_or_else(|| panic!("unknown error number {number}"))
 }
 
 /// The numbers and the signatures are those of wasmtime-wasi's own implementation.
@@ -468,10 +535,15 @@ fn the_table_is_complete() {
     let their_functions: Vec<_> = theirs.iter(&mut their_store).collect();
     assert_eq!(their_functions.len(), TABLE.len());
     for (module, name, function) in their_functions {
-        let our_function = ours.get(&mut our_store, module, name).unwrap_or_else(|| panic!("no {module} {name}"));
+        let our_function = ours
+            .get(&mut our_store, module, name)
+            .unwrap_or_else(|_| panic!("no {module} {name}"));
         let theirs = function.into_func().unwrap().ty(&their_store);
         let ours = our_function.into_func().unwrap().ty(&our_store);
-        assert!(theirs.matches(&ours) && ours.matches(&theirs), "{name}: {theirs} and {ours}");
+        assert!(
+            theirs.matches(&ours) && ours.matches(&theirs),
+            "{name}: {theirs} and {ours}"
+        );
     }
     for (ours, theirs) in [
         (Errno::Acces, types::Errno::Acces),

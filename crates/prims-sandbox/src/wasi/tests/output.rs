@@ -14,7 +14,10 @@ fn guest(output: Output) -> Guest {
 }
 
 fn texts(captured: &Captured) -> Vec<(Stream, String)> {
-    captured.in_order().map(|(stream, bytes)| (stream, String::from_utf8_lossy(bytes).into_owned())).collect()
+    captured
+        .in_order()
+        .map(|(stream, bytes)| (stream, String::from_utf8_lossy(bytes).into_owned()))
+        .collect()
 }
 
 #[test]
@@ -24,44 +27,80 @@ fn streams_are_kept_in_order_of_arrival() {
         assert_eq!(guest.write(fd, text.as_bytes()), Ok(text.len() as u32));
     }
     let captured = guest.finish();
-    assert_eq!((captured.stdout.bytes.as_slice(), captured.stderr.bytes.as_slice()), (&b"abc"[..], &b"error!"[..]));
+    assert_eq!(
+        (captured.stdout.bytes.as_slice(), captured.stderr.bytes.as_slice()),
+        (&b"abc"[..], &b"error!"[..])
+    );
     assert!(captured.order_exact && !captured.stdout.truncated() && !captured.stderr.truncated());
-    let expected = [(Stream::Stdout, "ab"), (Stream::Stderr, "error!"), (Stream::Stdout, "c")];
-    assert_eq!(texts(&captured), expected.map(|(stream, text)| (stream, text.to_owned())));
+    let expected = [
+        (Stream::Stdout, "ab"),
+        (Stream::Stderr, "error!"),
+        (Stream::Stdout, "c"),
+    ];
+    assert_eq!(
+        texts(&captured),
+        expected.map(|(stream, text)| (stream, text.to_owned()))
+    );
 }
 
 #[test]
 fn the_middle_of_too_much_is_omitted() {
-    let mut guest = guest(Output { limit: 8, ..Output::default() });
+    let mut guest = guest(Output {
+        limit: 8,
+        ..Output::default()
+    });
     for part in ["01234", "567", "89", "abcdefghij", "k", "lm"] {
         guest.write(1, part.as_bytes()).unwrap();
         guest.write(2, b".").unwrap();
     }
     let captured = guest.finish();
     let stdout = &captured.stdout;
-    assert_eq!((stdout.bytes.as_slice(), stdout.gap, stdout.omitted, stdout.total), (&b"012345lm"[..], 6, 15, 23));
-    assert_eq!((captured.stderr.bytes.as_slice(), captured.stderr.omitted), (&b"......"[..], 0));
+    assert_eq!(
+        (stdout.bytes.as_slice(), stdout.gap, stdout.omitted, stdout.total),
+        (&b"012345lm"[..], 6, 15, 23)
+    );
+    assert_eq!(
+        (captured.stderr.bytes.as_slice(), captured.stderr.omitted),
+        (&b"......"[..], 0)
+    );
     let expected = ["01234", ".", "5", "...", ".", "lm", "."];
     let order = texts(&captured);
     let joined: String = order.iter().map(|(_, text)| text.as_str()).collect();
     assert_eq!(joined, expected.concat(), "{order:?}");
     // Every byte that was kept is in exactly one chunk.
-    assert_eq!(captured.chunks.iter().map(|chunk| chunk.range.len()).sum::<usize>(), 8 + 6);
-    assert!(captured.chunks.iter().all(|chunk| chunk.stream == Stream::Stderr || !(chunk.range.start < 6 && chunk.range.end > 6)));
+    assert_eq!(
+        captured.chunks.iter().map(|chunk| chunk.range.len()).sum::<usize>(),
+        8 + 6
+    );
+    assert!(
+        captured
+            .chunks
+            .iter()
+            .all(|chunk| chunk.stream == Stream::Stderr || !(chunk.range.start < 6 && chunk.range.end > 6))
+    );
 }
 
 #[test]
 fn everything_up_to_the_limit_is_kept() {
     for len in 0..20 {
-        let mut guest = guest(Output { limit: 10, ..Output::default() });
+        let mut guest = guest(Output {
+            limit: 10,
+            ..Output::default()
+        });
         let text = &b"0123456789abcdefghij"[..len];
         for byte in text {
             guest.write(1, &[*byte]).unwrap();
         }
         let stdout = guest.finish().stdout;
-        assert_eq!((stdout.bytes.len(), stdout.omitted), (len.min(10), len.saturating_sub(10) as u64));
+        assert_eq!(
+            (stdout.bytes.len(), stdout.omitted),
+            (len.min(10), len.saturating_sub(10) as u64)
+        );
         assert_eq!(stdout.bytes[..stdout.gap], text[..stdout.gap]);
-        assert_eq!(stdout.bytes[stdout.gap..], text[len - (stdout.bytes.len() - stdout.gap)..]);
+        assert_eq!(
+            stdout.bytes[stdout.gap..],
+            text[len - (stdout.bytes.len() - stdout.gap)..]
+        );
     }
 }
 
@@ -110,7 +149,11 @@ fn a_guest_that_changes_streams_all_the_time_costs_little() {
 
 #[test]
 fn a_run_can_be_stopped_at_the_limit() {
-    let mut guest = guest(Output { limit: 10, overflow: Overflow::Stop, sink: None });
+    let mut guest = guest(Output {
+        limit: 10,
+        overflow: Overflow::Stop,
+        sink: None,
+    });
     guest.write(1, b"0123456789").unwrap();
     guest.write(2, b"error").unwrap();
     guest.put(DATA, b"abc");
@@ -118,7 +161,10 @@ fn a_run_can_be_stopped_at_the_limit() {
     let trap = guest.call("fd_write", &[1, IOVEC.into(), 1, OUT.into()]).unwrap_err();
     assert!(matches!(trap.downcast_ref(), Some(Stopped(StopReason::Output))));
     let captured = guest.finish();
-    assert_eq!((captured.stdout.bytes.as_slice(), captured.stdout.omitted), (&b"0123456789"[..], 0));
+    assert_eq!(
+        (captured.stdout.bytes.as_slice(), captured.stdout.omitted),
+        (&b"0123456789"[..], 0)
+    );
     assert_eq!(captured.stderr.bytes, b"error");
 }
 
@@ -128,7 +174,9 @@ fn a_sink_gets_everything_in_small_pieces() {
     let sink = Arc::clone(&seen);
     let mut guest = guest(Output {
         limit: 10,
-        sink: Some(Arc::new(move |stream, bytes: &[u8]| sink.lock().unwrap().push((stream, bytes.to_vec())))),
+        sink: Some(Arc::new(move |stream, bytes: &[u8]| {
+            sink.lock().unwrap().push((stream, bytes.to_vec()))
+        })),
         ..Output::default()
     });
     guest.write(2, b"error").unwrap();
@@ -137,7 +185,11 @@ fn a_sink_gets_everything_in_small_pieces() {
     drop(guest);
     let seen = seen.lock().unwrap();
     assert_eq!(seen[0], (Stream::Stderr, b"error".to_vec()));
-    assert!(seen[1..].iter().all(|(stream, bytes)| *stream == Stream::Stdout && bytes.len() <= 64 << 10));
+    assert!(
+        seen[1..]
+            .iter()
+            .all(|(stream, bytes)| *stream == Stream::Stdout && bytes.len() <= 64 << 10)
+    );
     assert_eq!(seen[1..].iter().map(|(_, bytes)| bytes.len()).sum::<usize>(), 200_000);
 }
 
@@ -152,7 +204,16 @@ fn bytes_arrive_as_they_are() {
 #[test]
 fn bad_buffers_write_nothing() {
     let mut guest = guest(Output::default());
-    guest.put(IOVEC, &[DATA.to_le_bytes(), 4u32.to_le_bytes(), 0xffff_fff0u32.to_le_bytes(), 32u32.to_le_bytes()].concat());
+    guest.put(
+        IOVEC,
+        &[
+            DATA.to_le_bytes(),
+            4u32.to_le_bytes(),
+            0xffff_fff0u32.to_le_bytes(),
+            32u32.to_le_bytes(),
+        ]
+        .concat(),
+    );
     for (iovs, count, out, expected) in [
         (IOVEC, 2, OUT, Errno::Fault),
         (IOVEC, 1, 0xffff_fffe, Errno::Fault),

@@ -7,10 +7,19 @@ use crate::wasi::abi::{Errno, bits};
 fn try_everything(guest: &mut Guest, fd: u32, path: &str) -> Vec<(&'static str, Answer<()>)> {
     vec![
         ("open", guest.open(fd, path, 0, READ).map(drop)),
-        ("open without following", guest.open_with(fd, path, 0, 0, READ, 0).map(drop)),
-        ("open directory", guest.open(fd, path, bits::O_DIRECTORY, READ).map(drop)),
+        (
+            "open without following",
+            guest.open_with(fd, path, 0, 0, READ, 0).map(drop),
+        ),
+        (
+            "open directory",
+            guest.open(fd, path, bits::O_DIRECTORY, READ).map(drop),
+        ),
         ("create", guest.create(fd, path).map(drop)),
-        ("create new", guest.open(fd, path, bits::O_CREAT | bits::O_EXCL, WRITE).map(drop)),
+        (
+            "create new",
+            guest.open(fd, path, bits::O_CREAT | bits::O_EXCL, WRITE).map(drop),
+        ),
         ("truncate", guest.open(fd, path, bits::O_TRUNC, WRITE).map(drop)),
         ("stat", guest.stat(fd, path, 1).map(drop)),
         ("stat without following", guest.stat(fd, path, 0).map(drop)),
@@ -85,14 +94,29 @@ fn no_path_leads_out() {
     ] {
         for (what, answer) in try_everything(&mut guest, fd, path) {
             let error = answer.expect_err(&format!("{what} {path}"));
-            let allowed =
-                [Errno::Perm, Errno::Noent, Errno::Loop, Errno::Notdir, Errno::Isdir, Errno::Exist, Errno::Inval, Errno::Busy];
+            let allowed = [
+                Errno::Perm,
+                Errno::Noent,
+                Errno::Loop,
+                Errno::Notdir,
+                Errno::Isdir,
+                Errno::Exist,
+                Errno::Inval,
+                Errno::Busy,
+            ];
             assert!(allowed.contains(&error), "{what} {path}: {error:?}");
         }
     }
     // The links themselves can be looked at, renamed and removed, but not followed, and absolute targets are not told.
-    for name in ["root", "passwd", "up", "out", "secret", "absolute", "proc", "loop", "ping", "winding"] {
-        for (oflags, rights) in [(0, READ), (bits::O_CREAT, WRITE), (bits::O_TRUNC, WRITE), (bits::O_DIRECTORY, READ)] {
+    for name in [
+        "root", "passwd", "up", "out", "secret", "absolute", "proc", "loop", "ping", "winding",
+    ] {
+        for (oflags, rights) in [
+            (0, READ),
+            (bits::O_CREAT, WRITE),
+            (bits::O_TRUNC, WRITE),
+            (bits::O_DIRECTORY, READ),
+        ] {
             guest.open(WORK, name, oflags, rights).unwrap_err();
         }
         guest.stat(WORK, name, 1).unwrap_err();
@@ -116,14 +140,29 @@ fn odd_paths_stay_odd_names() {
     guest.create(WORK, "file").unwrap();
     guest.mkdir(WORK, "d").unwrap();
     // Composed and decomposed letters, wide dots, spaces, backslashes and controls are just names.
-    for name in ["\u{e9}", "e\u{301}", "\u{ff0e}\u{ff0e}", "\u{2024}\u{2024}", " ", "\\..\\..", "C:\\x", "...", "a\nb", "\u{202e}x"] {
+    for name in [
+        "\u{e9}",
+        "e\u{301}",
+        "\u{ff0e}\u{ff0e}",
+        "\u{2024}\u{2024}",
+        " ",
+        "\\..\\..",
+        "C:\\x",
+        "...",
+        "a\nb",
+        "\u{202e}x",
+    ] {
         guest.create(WORK, name).unwrap();
         assert!(host.work().join(name).is_file(), "{name:?}");
         guest.unlink(WORK, name).unwrap();
     }
     // Ways to say the same.
     for path in ["./file", ".//file", "d/../file", "./d/.././file"] {
-        assert_eq!(guest.stat(WORK, path, 1).unwrap(), guest.stat(WORK, "file", 1).unwrap(), "{path}");
+        assert_eq!(
+            guest.stat(WORK, path, 1).unwrap(),
+            guest.stat(WORK, "file", 1).unwrap(),
+            "{path}"
+        );
     }
     for path in ["file/", "file/.", "file/..", "file/x"] {
         for (what, answer) in try_everything(&mut guest, WORK, path) {
@@ -131,7 +170,12 @@ fn odd_paths_stay_odd_names() {
         }
     }
     assert!(host.work().join("file").is_file());
-    for (path, error) in [("", Errno::Noent), ("none", Errno::Noent), ("a\0b", Errno::Inval), ("\0", Errno::Inval)] {
+    for (path, error) in [
+        ("", Errno::Noent),
+        ("none", Errno::Noent),
+        ("a\0b", Errno::Inval),
+        ("\0", Errno::Inval),
+    ] {
         assert_eq!(guest.open(WORK, path, 0, READ), Err(error), "{path:?}");
         assert_eq!(guest.stat(WORK, path, 1), Err(error), "{path:?}");
     }
@@ -145,9 +189,15 @@ fn odd_paths_stay_odd_names() {
     guest.put(PATH, &[0xff, 0xfe]);
     for call in ["path_create_directory", "path_unlink_file", "path_remove_directory"] {
         assert_eq!(guest.ask(call, &[WORK.into(), PATH.into(), 2]), Err(Errno::Ilseq));
-        assert_eq!(guest.ask(call, &[WORK.into(), PATH.into(), 65536]), Err(Errno::Nametoolong));
+        assert_eq!(
+            guest.ask(call, &[WORK.into(), PATH.into(), 65536]),
+            Err(Errno::Nametoolong)
+        );
         assert_eq!(guest.ask(call, &[WORK.into(), -2, 4]), Err(Errno::Fault));
-        assert_eq!(guest.ask(call, &[WORK.into(), PATH.into(), -1]), Err(Errno::Nametoolong));
+        assert_eq!(
+            guest.ask(call, &[WORK.into(), PATH.into(), -1]),
+            Err(Errno::Nametoolong)
+        );
     }
 }
 
@@ -160,9 +210,23 @@ fn links_only_lead_downwards() {
     guest.mkdir(WORK, "d").unwrap();
     let file = guest.create(WORK, "d/file").unwrap();
     guest.write(file, b"text").unwrap();
-    for target in ["/", "/etc/passwd", "/work/d", "..", "../x", "d/..", "d/../..", "d/../file", "./..", ""] {
+    for target in [
+        "/",
+        "/etc/passwd",
+        "/work/d",
+        "..",
+        "../x",
+        "d/..",
+        "d/../..",
+        "d/../file",
+        "./..",
+        "",
+    ] {
         let answer = guest.symlink(target, WORK, "link");
-        assert!(matches!(answer, Err(Errno::Perm | Errno::Noent)), "{target:?}: {answer:?}");
+        assert!(
+            matches!(answer, Err(Errno::Perm | Errno::Noent)),
+            "{target:?}: {answer:?}"
+        );
     }
     guest.symlink("d/file", WORK, "link").unwrap();
     guest.symlink("./d", WORK, "to-d").unwrap();
@@ -184,7 +248,9 @@ fn links_only_lead_downwards() {
     assert_eq!(guest.stat(WORK, "to-d", 0).unwrap().filetype, 7);
     // A buffer that is too small gets the beginning.
     let (ptr, len) = guest.path(PATH, "link");
-    guest.ask("path_readlink", &[WORK.into(), ptr, len, DATA.into(), 3, OUT.into()]).unwrap();
+    guest
+        .ask("path_readlink", &[WORK.into(), ptr, len, DATA.into(), 3, OUT.into()])
+        .unwrap();
     assert_eq!((guest.u32(OUT), guest.get(DATA, 3)), (3, b"d/f".to_vec()));
 }
 
@@ -198,11 +264,24 @@ fn pipes_and_devices_are_not_opened() {
     std::os::unix::fs::symlink("pipe", host.work().join("link")).unwrap();
     let mut guest = host.guest();
     for name in ["pipe", "socket", "link"] {
-        for (oflags, rights) in [(0, READ), (0, WRITE), (bits::O_CREAT, READ | WRITE), (bits::O_TRUNC, WRITE)] {
+        for (oflags, rights) in [
+            (0, READ),
+            (0, WRITE),
+            (bits::O_CREAT, READ | WRITE),
+            (bits::O_TRUNC, WRITE),
+        ] {
             assert_eq!(guest.open(WORK, name, oflags, rights), Err(Errno::Acces), "{name}");
         }
     }
     assert_eq!(guest.stat(WORK, "pipe", 1).unwrap().filetype, 0);
-    assert_eq!(guest.list(WORK, 4096).unwrap().iter().filter(|entry| entry.filetype == 0).count(), 2);
+    assert_eq!(
+        guest
+            .list(WORK, 4096)
+            .unwrap()
+            .iter()
+            .filter(|entry| entry.filetype == 0)
+            .count(),
+        2
+    );
     assert_eq!(guest.stat(WORK, "socket", 1).unwrap().filetype, 0);
 }

@@ -33,7 +33,18 @@ impl Numbers {
             9 | 10 => self.below(64) as i64,
             11 => self.below(5000) as i64,
             12 => (1 << 20) - self.below(80) as i64,
-            13 => self.pick(&[i64::MAX, i64::MIN, -1, -2, -8, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 62, 0xffff_fff8]),
+            13 => self.pick(&[
+                i64::MAX,
+                i64::MIN,
+                -1,
+                -2,
+                -8,
+                1 << 31,
+                (1 << 31) - 1,
+                1 << 32,
+                1 << 62,
+                0xffff_fff8,
+            ]),
             14 => 1 << self.below(64),
             _ => self.next() as i64,
         }
@@ -61,7 +72,11 @@ impl Numbers {
             guest.path(at, self.pick(&PATHS));
         }
         for at in (IOVEC..IOVEC + 64).step_by(4) {
-            let value = if self.below(3) == 0 { self.argument() as u32 } else { self.pick(&[DATA, 16, 1, 0, 4096]) };
+            let value = if self.below(3) == 0 {
+                self.argument() as u32
+            } else {
+                self.pick(&[DATA, 16, 1, 0, 4096])
+            };
             guest.put(at, &value.to_le_bytes());
         }
     }
@@ -77,14 +92,25 @@ fn storm(seed: u64, calls: u32) {
     let mut numbers = Numbers(seed);
     let mut guest = host.guest();
     let before = resident();
-    let mut functions: Vec<_> = TABLE.iter().map(|(name, parameters, _)| (*name, parameters.len())).collect();
+    let mut functions: Vec<_> = TABLE
+        .iter()
+        .map(|(name, parameters, _)| (*name, parameters.len()))
+        .collect();
     // Files and paths matter most.
-    functions.extend(functions.clone().into_iter().filter(|(name, _)| name.starts_with("path_") || name.starts_with("fd_")));
+    functions.extend(
+        functions
+            .clone()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("path_") || name.starts_with("fd_")),
+    );
     for call in 0..calls {
         if call % 500 == 0 {
             // A new run on the same directory, as a session has them. Some runs end early.
             let mut spec = host.spec();
-            spec.output = Output { limit: 10_000, ..Output::default() };
+            spec.output = Output {
+                limit: 10_000,
+                ..Output::default()
+            };
             spec.max_descriptors = 20;
             spec.watch.deadline = Some(Instant::now() + Duration::from_secs(20));
             guest = Guest::new(spec);
@@ -109,7 +135,12 @@ fn storm(seed: u64, calls: u32) {
             // Most paths should be whole.
             name if name.starts_with("path_") && numbers.below(4) != 0 => {
                 let position = if name == "path_symlink" { 0 } else { 1 };
-                if count > position + 1 && !matches!(name, "path_open" | "path_filestat_get" | "path_filestat_set_times" | "path_link") {
+                if count > position + 1
+                    && !matches!(
+                        name,
+                        "path_open" | "path_filestat_get" | "path_filestat_set_times" | "path_link"
+                    )
+                {
                     (arguments[position], arguments[position + 1]) = (PATH.into(), numbers.below(10) as i64);
                 } else {
                     (arguments[2], arguments[3]) = (PATH.into(), numbers.below(10) as i64);
@@ -129,7 +160,11 @@ fn storm(seed: u64, calls: u32) {
     assert!(used <= 1 << 20, "{used} bytes are in a directory for a million");
     let captured = guest.finish();
     assert!(captured.stdout.bytes.len() <= 10_000 && captured.stderr.bytes.len() <= 10_000);
-    assert!(resident() < before + (64 << 20), "{} bytes more are in use", resident() - before);
+    assert!(
+        resident() < before + (64 << 20),
+        "{} bytes more are in use",
+        resident() - before
+    );
     assert!(outside_is_untouched(host.folder.path()));
 }
 
@@ -139,7 +174,11 @@ fn walk(folder: &std::path::Path) -> u64 {
         .map(|entry| {
             let entry = entry.unwrap();
             let metadata = std::fs::symlink_metadata(entry.path()).unwrap();
-            if metadata.is_dir() { walk(&entry.path()) } else { metadata.len() }
+            if metadata.is_dir() {
+                walk(&entry.path())
+            } else {
+                metadata.len()
+            }
         })
         .sum()
 }
