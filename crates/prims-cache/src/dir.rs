@@ -13,12 +13,16 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 const TREE: &str = "tree";
 const MANIFEST: &str = "manifest";
 /// Larger manifests are not ours: a line per file is 100 bytes or so.
 const MAX_MANIFEST: u64 = 512 << 20;
+/// Threads that verify the files of an entry, and the files that are worth one.
+const MAX_THREADS: usize = 4;
+const FILES_PER_THREAD: usize = 100;
 
 /// A verified folder entry. While it or a clone of it exists the entry counts as in use.
 ///
@@ -251,7 +255,7 @@ pub(crate) fn look(
         // It is being removed, or was before it was marked.
         return Ok(Look::Missing);
     }
-    let opened = || -> io::Result<Result<Manifest, Broken>> {
+    let opened = || -> io::Result<Result<Vec<u8>, Broken>> {
         if let Err(broken) = check_owner(&mark.metadata()?) {
             return Ok(Err(broken));
         }
@@ -259,30 +263,30 @@ pub(crate) fn look(
             Ok(text) => text,
             Err(broken) => return Ok(Err(broken)),
         };
+        let stamp = Stamp::of(path, &text)?;
+        let known = verified.map(|verified| verified.lock().unwrap_or_else(PoisonError::into_inner));
+        if known.is_some_and(|known| known.get(path) == Some(&stamp)) {
+            return Ok(Manifest::metadata_of(&text));
+        }
         let manifest = match Manifest::decode(&text, kind, id) {
             Ok(manifest) => manifest,
             Err(broken) => return Ok(Err(broken)),
         };
-        let stamp = Stamp::of(path, &text)?;
-        let known = verified.map(|verified| verified.lock().unwrap_or_else(PoisonError::into_inner));
-        let is_known = known.is_some_and(|known| known.get(path) == Some(&stamp));
-        if !is_known {
-            if let Err(broken) = verify_tree(&path.join(TREE), &manifest)? {
-                return Ok(Err(broken));
-            }
-            if let Some(verified) = verified {
-                verified
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .insert(path.to_owned(), stamp);
-            }
+        if let Err(broken) = verify_tree(&path.join(TREE), &manifest)? {
+            return Ok(Err(broken));
         }
-        Ok(Ok(manifest))
+        if let Some(verified) = verified {
+            verified
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(path.to_owned(), stamp);
+        }
+        Ok(Ok(manifest.metadata))
     };
     match opened() {
-        Ok(Ok(manifest)) => Ok(Look::Entry(DirEntry {
+        Ok(Ok(metadata)) => Ok(Look::Entry(DirEntry {
             path: path.join(TREE),
-            metadata: manifest.metadata,
+            metadata,
             origin: Origin::Found,
             _mark: Arc::new(mark),
         })),
@@ -316,10 +320,15 @@ fn read_manifest(path: &Path) -> io::Result<Result<Vec<u8>, Broken>> {
 
 /// Compares a folder with its manifest.
 fn verify_tree(tree: &Path, manifest: &Manifest) -> io::Result<Result<(), Broken>> {
-    let mut left: usize = manifest.files.len() + manifest.folders.len();
-    let (mut pending, mut bytes) = (vec![String::new()], vec![]);
-    while let Some(folder) = pending.pop() {
-        let host = tree.join(&folder);
+    let (mut folders, mut files) = (vec![String::new()], vec![]);
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        // Not `tree.join("")`: a slash at the end would follow a link.
+        let host = if folder.is_empty() {
+            tree.to_owned()
+        } else {
+            tree.join(&folder)
+        };
         let opened = sys::open_dir(&host)?;
         if let Err(broken) = check_owner(&opened.metadata()?) {
             return Ok(Err(broken));
@@ -335,23 +344,52 @@ fn verify_tree(tree: &Path, manifest: &Manifest) -> io::Result<Result<(), Broken
                 format!("{folder}/{name}")
             };
             if manifest.folders.contains(&path) {
-                pending.push(path);
-            } else if let Some(content) = manifest.files.get(&path) {
-                if let Err(broken) = verify_file(&tree.join(&path), &path, content, &mut bytes)? {
-                    return Ok(Err(broken));
-                }
+                folders.push(path);
+            } else if let Some((path, content)) = manifest.files.get_key_value(&path) {
+                files.push((path.as_str(), content));
             } else {
                 return Ok(Err(Broken::Extra(path)));
             }
-            left -= 1;
+            seen += 1;
         }
     }
-    if left > 0 {
-        let missing = manifest.files.keys().chain(&manifest.folders);
-        let mut missing = missing.filter(|path| std::fs::symlink_metadata(tree.join(path)).is_err());
-        return Ok(Err(Broken::Missing(missing.next().cloned().unwrap_or_default())));
+    if seen < manifest.files.len() + manifest.folders.len() {
+        let mut missing = manifest.files.keys().chain(&manifest.folders);
+        let missing = missing.find(|path| std::fs::symlink_metadata(tree.join(path)).is_err());
+        return Ok(Err(Broken::Missing(missing.cloned().unwrap_or_default())));
     }
-    Ok(Ok(()))
+    verify_files(tree, &files)
+}
+
+/// Compares files with what the manifest says, several at a time: this is most of what opening a folder costs.
+fn verify_files(tree: &Path, files: &[(&str, &Content)]) -> io::Result<Result<(), Broken>> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut buffer = vec![];
+        while let Some((path, content)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(broken) = verify_file(&tree.join(path), path, content, &mut buffer)? {
+                return Ok(Err(broken));
+            }
+        }
+        Ok(Ok(()))
+    };
+    let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let helpers = processors.min(MAX_THREADS).min(files.len() / FILES_PER_THREAD + 1) - 1;
+    std::thread::scope(|scope| {
+        // Where no thread can be had, there is less help.
+        let spawn = |_| std::thread::Builder::new().spawn_scoped(scope, work).ok();
+        let helpers: Vec<_> = (0..helpers).filter_map(spawn).collect();
+        let mut outcome = work();
+        for helper in helpers {
+            let other = helper
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("a thread that verified files died")));
+            if matches!(outcome, Ok(Ok(()))) {
+                outcome = other;
+            }
+        }
+        outcome
+    })
 }
 
 fn verify_file(path: &Path, name: &str, content: &Content, bytes: &mut Vec<u8>) -> io::Result<Result<(), Broken>> {

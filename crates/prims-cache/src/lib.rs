@@ -36,6 +36,8 @@ mod pages;
 mod path;
 mod store;
 mod sys;
+#[cfg(test)]
+mod tests;
 
 pub use dir::{DirEntry, DirWriter};
 pub use error::{Broken, Error, Insecure};

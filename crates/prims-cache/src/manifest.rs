@@ -18,6 +18,7 @@ use std::fmt::Write;
 
 const FIRST: &str = "prims-wasm cache folder ";
 const VERSION: u32 = 1;
+const METADATA: &str = "metadata ";
 
 /// A file of a folder entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub(crate) struct Manifest {
 impl Manifest {
     pub(crate) fn encode(&self, kind: &str, id: &Id) -> String {
         let mut text = format!("{FIRST}{VERSION}\nkind {kind}\nkey {}\n", key::hex(id));
-        let _ = writeln!(text, "metadata {}", key::hex(&self.metadata));
+        let _ = writeln!(text, "{METADATA}{}", key::hex(&self.metadata));
         for path in &self.folders {
             let _ = writeln!(text, "d {path}");
         }
@@ -77,9 +78,19 @@ impl Manifest {
         Manifest::parse(rest.strip_prefix(&own).ok_or(Broken::Name)?).ok_or(Broken::Magic)
     }
 
+    /// The metadata in a manifest that has been decoded before.
+    pub(crate) fn metadata_of(text: &[u8]) -> Result<Vec<u8>, Broken> {
+        let line = text
+            .split(|byte| *byte == b'\n')
+            .nth(3)
+            .and_then(|line| std::str::from_utf8(line).ok());
+        line.and_then(|line| key::unhex(line.strip_prefix(METADATA)?))
+            .ok_or(Broken::Magic)
+    }
+
     fn parse(lines: &str) -> Option<Manifest> {
         let (first, rest) = lines.split_once('\n')?;
-        let metadata = key::unhex(first.strip_prefix("metadata ")?)?;
+        let metadata = key::unhex(first.strip_prefix(METADATA)?)?;
         let mut manifest = Manifest {
             metadata,
             ..Manifest::default()
@@ -133,6 +144,7 @@ mod tests {
             },
         );
         let text = manifest.encode("kind", &[2; 32]);
+        assert_eq!(Manifest::metadata_of(text.as_bytes()), Ok(manifest.metadata.clone()));
         assert_eq!(Manifest::decode(text.as_bytes(), "kind", &[2; 32]), Ok(manifest));
         assert_eq!(Manifest::decode(text.as_bytes(), "kind", &[3; 32]), Err(Broken::Name));
         assert_eq!(Manifest::decode(text.as_bytes(), "other", &[2; 32]), Err(Broken::Name));
