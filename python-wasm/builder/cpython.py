@@ -72,6 +72,10 @@ def archives() -> list[str]:
 def link(ctx: Context, tools: Toolchain):
     """python.wasm with names (work/python.debug.wasm) and without (work/python.wasm)."""
     folder, runtime = ctx.work / f"cpython{ctx.variant}", ctx.work / "runtime"
+    before = [ctx.work / "stamps" / name for name in (f"cpython{ctx.variant}", "runtime", "libraries")]
+    done = stamp(ctx, f"link{ctx.variant}", *before, HERE / "glue", HERE / "profile/counters.c", Path(__file__), HERE / "builder/wasm.py", *ctx.interpreter_flags())
+    if done.done():
+        return
     glue = runtime / f"interpreter{ctx.variant}"
     sources = [HERE / "glue/glue.c", *([HERE / "profile/counters.c"] if ctx.profile == "generate" else [])]
     objects = tools.compile(glue, sources, [*OPTIMIZE, *EMULATION, *ctx.interpreter_flags(), f'-DPRIMS_PYTHON="{ctx.python}"',
@@ -88,3 +92,4 @@ def link(ctx: Context, tools: Toolchain):
     response.write_text("\n".join(map(str, options)) + "\n")
     ctx.run(tools.bin / "wasm-ld", f"@{response}", log="link.log")
     (ctx.work / f"python{ctx.variant}.wasm").write_bytes(wasm.strip((ctx.work / f"python{ctx.variant}.debug.wasm").read_bytes()))
+    done.mark()

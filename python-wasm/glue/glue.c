@@ -67,6 +67,7 @@ static PyStatus start(unsigned long hash_seed) {
     PyPreConfig pre;
     PyPreConfig_InitIsolatedConfig(&pre);
     pre.utf8_mode = 1;
+    pre.configure_locale = 1; /* LC_CTYPE becomes C.UTF-8 */
     PyStatus s = Py_PreInitialize(&pre);
     if (PyStatus_Exception(s)) return s;
 

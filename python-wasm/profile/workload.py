@@ -338,7 +338,7 @@ def dates_and_decimals():
 def programs():
     source = inspect.getsource(textwrap)
     exec(compile(source, "t", "exec"), {"__name__": "t"})
-    ast.unparse(ast.parse(source[:6000])), ast.dump(ast.parse("f(x)[1:2] + {**a}"))
+    ast.unparse(ast.parse(source)), ast.dump(ast.parse("f(x)[1:2] + {**a}"))
     for i in range(40):
         ns = {}
         exec(f"def f(a, b={i}):\n    return [x * b for x in range(a) if x % 2]\nr = f({i})", ns)
