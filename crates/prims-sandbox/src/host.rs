@@ -1,5 +1,6 @@
 //! What the host keeps beside a running guest, and the functions it offers it.
 
+use crate::limits::Limits;
 use crate::link::{self, Linkage};
 use crate::stop::{StopReason, Stopped, Watch};
 use crate::transform;
@@ -8,6 +9,9 @@ use wasmtime::{AsContextMut, Caller, Engine, Extern, Func, Linker, Memory, Resou
 
 /// Metering units between two looks at deadline, cancel flag and fuel: some tenths of a millisecond of work.
 const SLICE: i64 = 200_000;
+
+/// Room in a reply for everything beside the value or error it carries.
+const REPLY_OVERHEAD: usize = 64 << 10;
 
 /// Entries of the one function table; the interpreter has some 10,000, numpy adds 5,000.
 const TABLE_ELEMENTS: usize = 1 << 18;
@@ -19,6 +23,26 @@ pub(crate) struct Host {
     pub(crate) memory: MemoryLimit,
     pub(crate) linkage: Linkage,
     pub(crate) reply: Reply,
+}
+
+impl Host {
+    pub(crate) fn new(wasi: Wasi, limits: &Limits, linkage: Linkage) -> Host {
+        Host {
+            meter: Meter::new(wasi.watch().clone(), limits.fuel),
+            memory: MemoryLimit::new(limits),
+            reply: Reply::new(limits),
+            wasi,
+            linkage,
+        }
+    }
+
+    /// Gives an instance that was made ahead of need what its one run may use.
+    pub(crate) fn begin(&mut self, wasi: Wasi, limits: &Limits) {
+        self.meter = Meter::new(wasi.watch().clone(), limits.fuel);
+        self.memory = MemoryLimit::new(limits);
+        self.reply = Reply::new(limits);
+        self.wasi = wasi;
+    }
 }
 
 /// Fuel, deadline and cancellation. The guest's code counts down a budget and calls [`Meter::refill`] when it is used up.
@@ -60,6 +84,12 @@ pub(crate) struct MemoryLimit {
     pub(crate) refused: bool,
 }
 
+impl MemoryLimit {
+    fn new(limits: &Limits) -> MemoryLimit {
+        MemoryLimit { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), peak: 0, refused: false }
+    }
+}
+
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.limit {
@@ -91,6 +121,12 @@ impl ResourceLimiter for MemoryLimit {
 pub(crate) struct Reply {
     pub(crate) limit: usize,
     pub(crate) bytes: Option<Vec<u8>>,
+}
+
+impl Reply {
+    fn new(limits: &Limits) -> Reply {
+        Reply { limit: limits.result.saturating_add(REPLY_OVERHEAD), bytes: None }
+    }
 }
 
 /// All host functions a guest may import.

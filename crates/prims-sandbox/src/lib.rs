@@ -19,6 +19,7 @@ mod engine;
 mod error;
 mod host;
 mod image;
+mod janitor;
 mod limits;
 mod link;
 mod memory;

@@ -88,12 +88,9 @@ struct Main {
 
 #[derive(Clone)]
 struct Loaded {
-    path: String,
+    record: Arc<LoadRecord>,
     library: Arc<Compiled>,
     instance: Instance,
-    memory_base: u32,
-    table_base: u32,
-    globals: u32,
 }
 
 /// Linkage as an image's file keeps it.
@@ -124,6 +121,8 @@ pub(crate) struct ImageLinkage {
     globals: u32,
     table: u64,
     loads: Vec<Load>,
+    /// What the libraries import of others, each once: several import the same functions.
+    shared: Vec<(Owner, ModuleExport)>,
     functions: Vec<(Owner, ModuleExport, u32)>,
     by_name: HashMap<(Owner, String), u32>,
 }
@@ -137,7 +136,7 @@ struct MainPlan {
 }
 
 struct Load {
-    record: LoadRecord,
+    record: Arc<LoadRecord>,
     library: Arc<Compiled>,
     imports: Vec<Source>,
     restore: ModuleExport,
@@ -151,6 +150,8 @@ enum Source {
     Budget,
     Refill,
     Export(Owner, ModuleExport),
+    /// An index into [`ImageLinkage::shared`].
+    Shared(usize),
 }
 
 /// Why a module could not be loaded; the guest sees it as an `ImportError`.
@@ -247,7 +248,7 @@ impl Linkage {
         if let Some(address) = self.program.symbols().data.get(symbol) {
             return Some(*address);
         }
-        let found = |l: &Loaded| Some(l.library.symbols().data.get(symbol)?.wrapping_add(l.memory_base));
+        let found = |l: &Loaded| Some(l.library.symbols().data.get(symbol)?.wrapping_add(l.record.memory_base));
         self.loaded.iter().find_map(found)
     }
 
@@ -255,7 +256,7 @@ impl Linkage {
         // A function that is in the module's own table segments has one address for everybody, or C code that
         // compares function pointers would go wrong.
         if let Some(Some(offset)) = self.symbols(owner).functions.get(symbol) {
-            let base = if owner == 0 { 0 } else { self.loaded[owner as usize - 1].table_base };
+            let base = if owner == 0 { 0 } else { self.loaded[owner as usize - 1].record.table_base };
             return Some(base.wrapping_add(*offset));
         }
         let key = (owner, symbol.to_owned());
@@ -286,7 +287,7 @@ fn dlsym(store: &mut StoreContextMut<'_, Host>, handle: u32, symbol: &str) -> Re
         return Err(undefined());
     }
     if let Some(offset) = linkage.symbols(handle).data.get(symbol) {
-        return Ok(offset.wrapping_add(linkage.loaded[handle as usize - 1].memory_base));
+        return Ok(offset.wrapping_add(linkage.loaded[handle as usize - 1].record.memory_base));
     }
     if !linkage.symbols(handle).functions.contains_key(symbol) {
         return Err(undefined());
@@ -297,7 +298,7 @@ fn dlsym(store: &mut StoreContextMut<'_, Host>, handle: u32, symbol: &str) -> Re
 /// Loads a library and runs its constructors. The outer error is a trap or a stop of the guest, the inner one is the guest's to see.
 fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<Result<u32, LinkError>> {
     let linkage = &store.data().linkage;
-    if let Some(at) = linkage.loaded.iter().position(|loaded| loaded.path == path) {
+    if let Some(at) = linkage.loaded.iter().position(|loaded| loaded.record.path == path) {
         return Ok(Ok(at as u32 + 1));
     }
     let Some(library) = linkage.libraries.get(path).cloned() else { return Ok(Err(LinkError::Unknown)) };
@@ -324,11 +325,12 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
         Err(error) => return Ok(Err(error)),
     };
     let refill = host::refill(&mut store).into();
-    let instance = match instantiate(&mut store, &library, &sources, &refill) {
+    let instance = match instantiate(&mut store, &library, &sources, &refill, &[], &mut vec![]) {
         Ok(instance) => instance,
         Err(error) => return Ok(Err(LinkError::Engine(error.to_string()))),
     };
-    let loaded = Loaded { path: path.into(), library: Arc::clone(&library), instance, memory_base, table_base, globals };
+    let record = Arc::new(LoadRecord { path: path.into(), memory_base, table_base, globals });
+    let loaded = Loaded { record, library: Arc::clone(&library), instance };
     store.data_mut().linkage.loaded.push(loaded);
     let handle = store.data().linkage.loaded.len() as Owner;
 
@@ -391,6 +393,8 @@ fn instantiate(
     library: &Compiled,
     sources: &[Source],
     refill: &Extern,
+    shared: &[(Owner, ModuleExport)],
+    found: &mut Vec<Option<Extern>>,
 ) -> wasmtime::Result<Instance> {
     let Some(main) = store.data().linkage.main else { wasmtime::bail!("no interpreter to link to") };
     let mut externs = Vec::with_capacity(sources.len());
@@ -401,14 +405,23 @@ fn instantiate(
             Source::StackPointer => main.stack_pointer.into(),
             Source::Budget => main.budget.into(),
             Source::Refill => refill.clone(),
-            Source::Export(owner, export) => {
-                let instance = store.data().linkage.instance(*owner);
-                let found = instance.and_then(|instance| instance.get_module_export(&mut *store, export));
-                found.ok_or_else(|| wasmtime::format_err!("a planned import is missing"))?
-            }
+            Source::Export(owner, export) => exported(store, *owner, export)?,
+            Source::Shared(index) => match &found[*index] {
+                Some(known) => known.clone(),
+                None => {
+                    let (owner, export) = &shared[*index];
+                    found[*index].insert(exported(store, *owner, export)?).clone()
+                }
+            },
         });
     }
     Instance::new(&mut *store, &library.module, &externs)
+}
+
+fn exported(store: &mut StoreContextMut<'_, Host>, owner: Owner, export: &ModuleExport) -> wasmtime::Result<Extern> {
+    let instance = store.data().linkage.instance(owner);
+    let found = instance.and_then(|instance| instance.get_module_export(&mut *store, export));
+    found.ok_or_else(|| wasmtime::format_err!("a planned import is missing"))
 }
 
 fn call(store: &mut StoreContextMut<'_, Host>, instance: Instance, name: &str, argument: u32) -> wasmtime::Result<()> {
@@ -461,20 +474,14 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     let globals = zalloc.call(&mut store, (16, size))?;
     wasmtime::ensure!(globals != 0, "no memory left for the interpreter's globals");
     for loaded in store.data().linkage.loaded.clone() {
-        call(&mut store, loaded.instance, transform::SAVE_GLOBALS, loaded.globals)?;
+        call(&mut store, loaded.instance, transform::SAVE_GLOBALS, loaded.record.globals)?;
     }
     call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
     let table = main.table.size(&store);
     let linkage = &store.data().linkage;
-    let record = |l: &Loaded| LoadRecord {
-        path: l.path.clone(),
-        memory_base: l.memory_base,
-        table_base: l.table_base,
-        globals: l.globals,
-    };
     let mut functions: Vec<_> = linkage.functions.iter().map(|((owner, name), at)| (*owner, name.clone(), *at)).collect();
     functions.sort_by_key(|(_, _, index)| *index);
-    Ok(LinkageRecord { globals, table, loads: linkage.loaded.iter().map(record).collect(), functions })
+    Ok(LinkageRecord { globals, table, loads: linkage.loaded.iter().map(|loaded| LoadRecord::clone(&loaded.record)).collect(), functions })
 }
 
 impl ImageLinkage {
@@ -495,13 +502,24 @@ impl ImageLinkage {
         };
         // Imports are planned against the libraries loaded before, as they were when the image was made.
         let mut names = Names { program, loaded: vec![] };
-        let mut loads = vec![];
+        let (mut loads, mut shared, mut known) = (vec![], vec![], HashMap::new());
         for record in &record.loads {
             let library = Arc::clone(libraries.get(&record.path).ok_or_else(|| missing(&record.path))?);
             let imports = names.plan(&library).map_err(|error| wasmtime::format_err!("{}: {error}", record.path))?;
+            let named = imports.into_iter().zip(&library.info().imports);
+            let imports = named.map(|(source, import)| match source {
+                Source::Export(owner, export) => Source::Shared(*known.entry((owner, import.name.clone())).or_insert_with(
+                    || {
+                        shared.push((owner, export));
+                        shared.len() - 1
+                    },
+                )),
+                other => other,
+            });
+            let imports = imports.collect();
             let restore = export(&library, transform::RESTORE)?;
             names.loaded.push(Arc::clone(&library));
-            loads.push(Load { record: record.clone(), library, imports, restore });
+            loads.push(Load { record: Arc::new(record.clone()), library, imports, restore });
         }
         let (mut functions, mut by_name) = (vec![], HashMap::new());
         for (owner, symbol, index) in &record.functions {
@@ -509,7 +527,7 @@ impl ImageLinkage {
             functions.push((*owner, export(compiled, symbol)?, *index));
             by_name.insert((*owner, symbol.clone()), *index);
         }
-        Ok(ImageLinkage { main, globals: record.globals, table: record.table, loads, functions, by_name })
+        Ok(ImageLinkage { main, globals: record.globals, table: record.table, loads, shared, functions, by_name })
     }
 }
 
@@ -573,14 +591,15 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
         main.table.grow(&mut store, missing, Ref::Func(None))?;
     }
     let refill = host::refill(&mut store).into();
+    let mut found = vec![None; image.shared.len()];
     for load in &image.loads {
-        let instance = instantiate(&mut store, &load.library, &load.imports, &refill)?;
+        let instance =
+            instantiate(&mut store, &load.library, &load.imports, &refill, &image.shared, &mut found)?;
         let restore = instance.get_module_export(&mut store, &load.restore);
         let restore = restore.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))?;
-        let LoadRecord { path, memory_base, table_base, globals } = load.record.clone();
-        let library = Arc::clone(&load.library);
-        store.data_mut().linkage.loaded.push(Loaded { path, library, instance, memory_base, table_base, globals });
-        run_restore(&mut store, restore, globals)?;
+        let (record, library) = (Arc::clone(&load.record), Arc::clone(&load.library));
+        store.data_mut().linkage.loaded.push(Loaded { record, library, instance });
+        run_restore(&mut store, restore, load.record.globals)?;
     }
     for (owner, export, index) in &image.functions {
         let instance = store.data().linkage.instance(*owner);

@@ -10,8 +10,8 @@
 //! memory is a private mapping of that image: only the pages a run writes are copied. Mapping and unmapping cost more than
 //! a short run, so a dropped memory becomes a dirty *slot* of its image. A slot is made clean again in place: the kernel names
 //! the pages that are private copies, those are overwritten from the pristine image, and what was grown is taken away. The
-//! page-table entries survive, so the next run faults on almost nothing. A janitor thread does this off the caller's path;
-//! a run that finds only dirty slots cleans one itself.
+//! page-table entries survive, so the next run faults on almost nothing. The janitor does this off the caller's path; a run that
+//! finds only dirty slots cleans one itself.
 //!
 //! Invariant: a region in `Slots::clean` equals its image in every byte below `image.len` and is inaccessible above it.
 //! This is the only place where a bug could show one run what another one left, so [`Mapped::verify_clean_slots`] compares
@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::fs::File;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::{LinearMemory, MemoryCreator, MemoryType};
 
 /// Accesses below the base of a memory fault too, should a bound ever be computed as negative.
@@ -133,12 +133,10 @@ impl Mapped {
             return;
         }
         slots.dirty.push((region, len));
-        drop(slots);
-        janitor::call(self);
     }
 
     /// Cleans one dirty slot; false when there is none.
-    fn clean_one(&self) -> bool {
+    pub(crate) fn clean_one(&self) -> bool {
         let Some((region, len)) = self.slots().dirty.pop() else { return false };
         if self.reset(&region, len).is_ok() {
             self.slots().clean.push(region);
@@ -345,34 +343,6 @@ impl Drop for Memory {
     fn drop(&mut self) {
         if let (Some(image), Some(region)) = (&self.image, self.region.take()) {
             image.release(region, self.len);
-        }
-    }
-}
-
-/// One thread per process that cleans slots while nobody waits for them.
-mod janitor {
-    use super::{Arc, Mapped, Weak, mpsc};
-    use std::sync::OnceLock;
-
-    /// Bounded: when the janitor is behind, runs clean their own slots, and nothing piles up.
-    const QUEUE: usize = 64;
-
-    /// Asks for one dirty slot of `image` to be cleaned soon.
-    pub(super) fn call(image: &Arc<Mapped>) {
-        static JANITOR: OnceLock<Option<mpsc::SyncSender<Weak<Mapped>>>> = OnceLock::new();
-        let janitor = JANITOR.get_or_init(|| {
-            let (sender, receiver) = mpsc::sync_channel::<Weak<Mapped>>(QUEUE);
-            let work = move || {
-                for image in receiver {
-                    if let Some(image) = image.upgrade() {
-                        image.clean_one();
-                    }
-                }
-            };
-            std::thread::Builder::new().name("prims-janitor".into()).spawn(work).ok().map(|_| sender)
-        });
-        if let Some(janitor) = janitor {
-            let _ = janitor.try_send(Arc::downgrade(image));
         }
     }
 }

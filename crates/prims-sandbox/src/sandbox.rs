@@ -2,7 +2,8 @@
 
 use crate::engine;
 use crate::error::Error;
-use crate::host::{self, Host, MemoryLimit, Meter, Reply};
+use crate::host::{self, Host};
+use crate::janitor;
 use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
 use crate::limits::Limits;
 use crate::link::{self, Compiled, CompiledRecord, ImageLinkage, Libraries, Linkage};
@@ -18,12 +19,12 @@ use crate::transform::{self, Role};
 use crate::wasi::{self, Entropy, Overflow, Wasi, WasiSpec};
 use prims_cache::{Cache, Key};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, InstancePre, Linker, Store};
 
-/// Room in a reply for everything beside the value or error it carries.
-const REPLY_OVERHEAD: usize = 64 << 10;
+/// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
+const READY: usize = 2;
 
 /// What building an image may use: importing packages takes seconds, never minutes.
 const BUILD_LIMITS: Limits = Limits { wall_clock: Duration::from_secs(120), memory: 1 << 30, ..Limits::DEFAULT };
@@ -112,6 +113,8 @@ struct ImageShared {
     libraries: Arc<Libraries>,
     environment: Environment,
     prepared: Prepared,
+    /// Instances made ahead of need.
+    ready: Mutex<Vec<Ready>>,
 }
 
 impl Sandbox {
@@ -176,6 +179,7 @@ impl Sandbox {
             libraries,
             environment: environment.clone(),
             prepared: record.prepared,
+            ready: Mutex::default(),
         })))
     }
 
@@ -236,8 +240,7 @@ impl Sandbox {
             output: wasi::Output::default(),
             watch: Watch { deadline: Instant::now().checked_add(limits.wall_clock), cancel: Cancel::new() },
             entropy: Entropy::Constant(43),
-            clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
-            max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
+            ..WasiSpec::idle()
         });
         let mut store = self.store(wasi, &limits, Linkage::new(self.program(), Arc::clone(libraries), None));
         let started = stack::with_room(|| self.start(&mut store, environment));
@@ -283,16 +286,7 @@ impl Sandbox {
     }
 
     fn store(&self, wasi: Wasi, limits: &Limits, linkage: Linkage) -> Store<Host> {
-        let meter = Meter::new(wasi.watch().clone(), limits.fuel);
-        let limit = usize::try_from(limits.memory).unwrap_or(usize::MAX);
-        let host = Host {
-            wasi,
-            meter,
-            memory: MemoryLimit { limit, peak: 0, refused: false },
-            linkage,
-            reply: Reply { limit: limits.result.saturating_add(REPLY_OVERHEAD), bytes: None },
-        };
-        let mut store = Store::new(&self.0.engine, host);
+        let mut store = Store::new(&self.0.engine, Host::new(wasi, limits, linkage));
         store.limiter(|host| &mut host.memory);
         store
     }
@@ -329,7 +323,7 @@ impl Image {
 
     fn run_here(&self, invocation: &Invocation) -> Result<Outcome, Error> {
         let began = Instant::now();
-        let (image, sandbox, limits) = (&self.0, &self.0.sandbox, invocation.limits.within(&Limits::CEILING)?);
+        let limits = invocation.limits.within(&Limits::CEILING)?;
         if limits.memory < self.memory_len() as u64 {
             let (asked, least) = (limits.memory, self.memory_len());
             return Err(Error::Invalid(format!("memory limit is {asked} bytes, this image starts with {least}")));
@@ -345,32 +339,16 @@ impl Image {
         });
         let request = request.map_err(|error| Error::Invalid(error.to_string()))?;
 
-        let watch = Watch { deadline: began.checked_add(limits.wall_clock), cancel: invocation.cancel.clone() };
-        let folders = RunFolders { workspace: invocation.workspace.clone(), mounts: invocation.mounts.clone() };
-        let wasi = Wasi::new(WasiSpec {
-            mounts: mounts(&sandbox.0.guest, &image.environment, folders, &limits),
-            output: wasi::Output {
-                limit: limits.output,
-                overflow: if invocation.stop_at_output_limit { Overflow::Stop } else { Overflow::KeepEnds },
-                sink: invocation.sink.clone(),
-            },
-            watch,
-            entropy: Entropy::Os,
-            clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
-            max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
-        });
-        let linkage = Linkage::new(sandbox.program(), Arc::clone(&image.libraries), Some(Arc::clone(&image.linkage)));
-        let mut store = sandbox.store(wasi, &limits, linkage);
-        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
-            .map_err(Error::engine("instantiating an image"))?;
-        let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
-
+        let mut ready = self.take_ready()?;
+        let mut wasi = self.wasi(invocation, &limits, began);
+        wasi.set_memory(ready.memory);
+        ready.store.data_mut().begin(wasi, &limits);
         let start = began.elapsed();
-        let ended = call(&mut store, instance, memory, "prims_call", &request);
+        let ended = ready.call("prims_call", &request);
         let wall = began.elapsed();
 
-        let budget = link::budget(&mut store);
-        let mut host = store.into_data();
+        let budget = link::budget(&mut ready.store);
+        let host = ready.store.data_mut();
         let usage = Usage {
             wall,
             start,
@@ -378,7 +356,70 @@ impl Image {
             peak_memory: host.memory.peak.max(self.memory_len()) as u64,
         };
         let exit = exit(ended, host.reply.bytes.take(), host.memory.refused);
-        Ok(Outcome { exit, output: host.wasi.finish().into(), usage })
+        // Closing files and removing temporary folders is part of the run; what is left has no effect anybody could see.
+        let output = std::mem::replace(&mut host.wasi, Wasi::new(WasiSpec::idle())).finish().into();
+        self.retire(ready);
+        Ok(Outcome { exit, output, usage })
+    }
+
+    fn wasi(&self, invocation: &Invocation, limits: &Limits, began: Instant) -> Wasi {
+        let folders = RunFolders { workspace: invocation.workspace.clone(), mounts: invocation.mounts.clone() };
+        Wasi::new(WasiSpec {
+            mounts: mounts(&self.0.sandbox.0.guest, &self.0.environment, folders, limits),
+            output: wasi::Output {
+                limit: limits.output,
+                overflow: if invocation.stop_at_output_limit { Overflow::Stop } else { Overflow::KeepEnds },
+                sink: invocation.sink.clone(),
+            },
+            watch: Watch { deadline: began.checked_add(limits.wall_clock), cancel: invocation.cancel.clone() },
+            entropy: Entropy::Os,
+            ..WasiSpec::idle()
+        })
+    }
+
+    /// An instance nobody has used: one that was made ahead of need, else one made now.
+    fn take_ready(&self) -> Result<Ready, Error> {
+        let ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        ready.map_or_else(|| self.make_ready(), Ok)
+    }
+
+    fn make_ready(&self) -> Result<Ready, Error> {
+        let (image, sandbox) = (&self.0, &self.0.sandbox);
+        let linkage = Linkage::new(sandbox.program(), Arc::clone(&image.libraries), Some(Arc::clone(&image.linkage)));
+        let mut store = sandbox.store(Wasi::new(WasiSpec::idle()), &Limits::CEILING, linkage);
+        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
+            .map_err(Error::engine("instantiating an image"))?;
+        let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
+        Ok(Ready { store, instance, memory })
+    }
+
+    /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
+    fn retire(&self, used: Ready) {
+        let image = Arc::downgrade(&self.0);
+        janitor::hand_over(move || {
+            drop(used);
+            let Some(image) = image.upgrade().map(Image) else { return };
+            image.0.mapped.clean_one();
+            let waiting = image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).len();
+            if waiting < READY
+                && let Ok(ready) = image.make_ready()
+            {
+                image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push(ready);
+            }
+        });
+    }
+}
+
+/// A restored instance that has not run anything yet. It is used for one run and dropped.
+struct Ready {
+    store: Store<Host>,
+    instance: wasmtime::Instance,
+    memory: wasmtime::Memory,
+}
+
+impl Ready {
+    fn call(&mut self, function: &str, bytes: &[u8]) -> wasmtime::Result<i32> {
+        call(&mut self.store, self.instance, self.memory, function, bytes)
     }
 }
 

@@ -34,7 +34,7 @@ pub(crate) use output::{Captured, CapturedStream, Output, Overflow};
 pub(crate) use quota::Quota;
 pub(crate) use random::Entropy;
 
-use crate::stop::Watch;
+use crate::stop::{Cancel, Watch};
 use files::Files;
 use output::Capture;
 
@@ -60,6 +60,18 @@ impl WasiSpec {
     pub(crate) const DEFAULT_CLOCK_RESOLUTION: Duration = Duration::from_micros(10);
     /// How many descriptors there can be unless somebody asks for another number.
     pub(crate) const DEFAULT_MAX_DESCRIPTORS: u32 = 256;
+
+    /// No directories, nobody listening, no deadline: what an instance has that is not running anything.
+    pub(crate) fn idle() -> WasiSpec {
+        WasiSpec {
+            mounts: Arc::default(),
+            output: Output::default(),
+            watch: Watch { deadline: None, cancel: Cancel::new() },
+            entropy: Entropy::Os,
+            clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
+            max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,
+        }
+    }
 }
 
 /// A directory of the host that the guest can use.

@@ -338,12 +338,12 @@ fn what_a_module_may_not_be_is_refused_with_a_reason() {
         ),
         ("(module (memory 1) (func (i32.add)))".into(), Role::Main, "not a valid"),
         (
-            "(module (memory 1) (func (try (do) (catch_all))))".into(),
+            "(module (memory 1) (func try catch_all end))".into(),
             Role::Main,
             "legacy exception instructions",
         ),
         (
-            side("(func (try (do) (catch_all)))"),
+            side("(func try catch_all end)"),
             Role::Side,
             "legacy exception instructions",
         ),
