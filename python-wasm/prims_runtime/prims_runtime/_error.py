@@ -105,9 +105,11 @@ def _line(error, frames, filename):
 
 
 def _bound_chain(error):
+    seen = set()
     for _ in range(CHAIN_BOUND):
+        seen.add(id(error))
         error = _cause_of(error) or _context_of(error)
-        if error is None:
+        if error is None or id(error) in seen:  # a circle is noticed by what formats it
             return
     _set_cause(error, None)
     _set_context(error, None)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import types
 
-from . import _entropy, _error, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
+from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
 from ._text import bounded
 
 ModuleType = types.ModuleType
@@ -45,6 +45,7 @@ def set_up():
         except OSError:
             pass
         tempfile.tempdir = "/tmp"
+    _files.set_up()
     _base_data = {os.environ.encodekey(k): os.environ.encodevalue(v) for k, v in _sandbox.BASE_ENVIRONMENT.items()}
 
 
@@ -107,6 +108,7 @@ def run(request, rehearsal=None):
             if atexit_count():
                 run_exit_callbacks()
             _streams.flush()
+            _files.flush()
     except MemoryError:
         # Let go of everything the program made; after that there is room for a short reply.
         value = failure = None

@@ -195,7 +195,8 @@ class Bounds(Case):
         self.assertIn("ValueError: 4999\n", ran.error["traceback"][-100:])
 
     def test_chain_in_a_ring(self):
-        self.raises("a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a", "ValueError")
+        ran = self.raises("a, b = ValueError('a'), ValueError('b')\na.__cause__ = b\nb.__cause__ = a\nraise a", "ValueError")
+        self.assertTrue(ran.error["traceback"].startswith("ValueError: b\n\nThe above exception was the direct cause"))
 
     def test_large_group(self):
         ran = self.raises("raise ExceptionGroup('g', [ValueError(i) for i in range(2000)])", "ExceptionGroup")

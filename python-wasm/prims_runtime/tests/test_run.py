@@ -370,6 +370,48 @@ class Hooks(Case):
         self.assertIsNone(sys.gettrace())
 
 
+class OpenFiles(Case):
+    """Written, never closed, and still referenced at the end."""
+
+    def test_what_was_written_arrives(self):
+        for ending in ("", "5", "1/0", "raise SystemExit(3)"):
+            with self.subTest(ending), support.scratch_folder() as folder:
+                run(
+                    f"t = open({folder!r} + '/t', 'w')\nt.write('text')\nb = open({folder!r} + '/b', 'wb')\nb.write(b'bytes')\n"
+                    f"u = open({folder!r} + '/u', 'w+b')\nu.write(b'both')\n{ending}"
+                )
+                found = {}
+                for name in "tbu":
+                    with open(f"{folder}/{name}") as file:
+                        found[name] = file.read()
+                self.assertEqual(found, {"t": "text", "b": "bytes", "u": "both"})
+
+    def test_closed_and_detached(self):
+        with support.scratch_folder() as folder:
+            ran = self.completes(
+                f"f = open({folder!r} + '/f', 'w')\nf.write('x')\nd = f.detach()\ng = open({folder!r} + '/g', 'w')\ng.close()\n1"
+            )
+            self.assertEqual((ran.json, ran.err), (1, ""))
+
+    def test_a_failure_is_told(self):
+        code = """
+import io
+class Full(io.RawIOBase):
+    def writable(self): return True
+    fails = [OSError(28, "no space")]
+    def write(self, data):
+        if self.fails: raise self.fails.pop()
+        return len(data)
+kept = open(%r, "w")
+file = io.BufferedWriter(Full())
+file.write(b"x")
+"""
+        with support.scratch_folder() as folder:
+            ran = self.completes(code % (folder + "/f"))
+        self.assertIn("Exception ignored while flushing <_io.BufferedWriter", ran.err)
+        self.assertIn("no space", ran.err)
+
+
 class Protocol(Case):
     def test_unknown_op(self):
         with self.assertRaises(ValueError):

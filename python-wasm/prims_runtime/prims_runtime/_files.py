@@ -1,0 +1,68 @@
+"""Files that a program left open at its end: what it wrote to them is not lost.
+
+A process closes them on its way out. A run has no such way out, its memory is dropped; so what still sits in the buffers
+of Python's file objects is written here.
+"""
+
+from ._own import BUILTINS as __builtins__  # noqa: F401, I001
+
+import _io
+import gc
+import os
+
+from . import _streams
+
+objects, status = gc.get_objects, os.fstat
+# From the outside in: a text file writes into a buffered one.
+KINDS = (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom)
+FLUSH = {kind: kind.flush for kind in KINDS}
+# Descriptors are given out from the lowest, so that files left open are among the first ones but for odd cases.
+LOOKED_AT = 8
+
+_first = 3
+
+
+def set_up():
+    """Learn which descriptors are open from the start. Once, before any program runs."""
+    global _first
+    while _is_open(_first):
+        _first += 1
+
+
+def _is_open(descriptor):
+    try:
+        status(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def flush():
+    """Write what is left in buffers; a failure is told on stderr, as CPython does at its end. Never raises."""
+    try:
+        if not any(_is_open(descriptor) for descriptor in range(_first, _first + LOOKED_AT)):
+            return
+        found = {kind: [] for kind in KINDS}
+        for thing in objects():
+            if type(thing) in found:
+                found[type(thing)].append(thing)
+        for kind in KINDS:
+            for file in found[kind]:
+                try:
+                    FLUSH[kind](file)
+                except ValueError:
+                    pass  # it is closed or detached
+                except OSError as error:
+                    _complain(file, error)
+                except BaseException:
+                    pass
+    except BaseException:
+        pass
+
+
+def _complain(file, error):
+    try:
+        what = repr(file)  # asks the name, which may be anything
+    except BaseException:
+        what = f"a {type(file).__name__}"
+    _streams.say(f"Exception ignored while flushing {what}:\n{type(error).__name__}: {error}\n")
