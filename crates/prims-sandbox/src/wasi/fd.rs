@@ -36,8 +36,7 @@ impl Wasi {
             self.closed[number as usize] = true;
             return Ok(());
         }
-        let (files, spec) = self.files();
-        files.close(spec, number)
+        self.files().0.close(number)
     }
 
     pub(super) fn fd_renumber(&mut self, from: u32, to: u32) -> Res<()> {
@@ -47,8 +46,7 @@ impl Wasi {
                 return Err(Errno::Notsup.into());
             }
         }
-        let (files, spec) = self.files();
-        files.renumber(spec, from, to)
+        self.files().0.renumber(from, to)
     }
 
     pub(super) fn fd_fdstat_get(&mut self, guest: &mut Guest<'_>, number: u32, out: u32) -> Res<()> {

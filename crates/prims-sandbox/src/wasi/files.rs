@@ -240,18 +240,18 @@ impl Files {
     }
 
     /// Closes `number`. Mounts stay open: their numbers are part of what a program was started with.
-    pub(super) fn close(&mut self, spec: &WasiSpec, number: u32) -> Res<()> {
+    pub(super) fn close(&mut self, number: u32) -> Res<()> {
         self.entry(number)?;
         let index = self.movable(number)?;
         if let Some(entry) = self.open[index].take() {
             self.lowest_free = self.lowest_free.min(index);
-            self.discard(spec, entry);
+            self.discard(entry);
         }
         Ok(())
     }
 
     /// Makes `to`, which must be open, what `from` is, and closes `from`.
-    pub(super) fn renumber(&mut self, spec: &WasiSpec, from: u32, to: u32) -> Res<()> {
+    pub(super) fn renumber(&mut self, from: u32, to: u32) -> Res<()> {
         self.entry(from)?;
         self.entry(to)?;
         let (from, to) = (self.movable(from)?, self.movable(to)?);
@@ -259,7 +259,7 @@ impl Files {
             let moved = self.open[from].take();
             self.lowest_free = self.lowest_free.min(from);
             if let Some(replaced) = std::mem::replace(&mut self.open[to], moved) {
-                self.discard(spec, replaced);
+                self.discard(replaced);
             }
         }
         Ok(())
@@ -274,22 +274,15 @@ impl Files {
         }
     }
 
-    fn discard(&mut self, spec: &WasiSpec, entry: Entry) {
+    fn discard(&mut self, entry: Entry) {
         match entry {
             Entry::Unopened => {}
             Entry::Directory(directory) => {
                 // It is in the table, or the entry would not have been.
                 let _ = self.table.delete(Resource::<Descriptor>::new_own(directory.handle.0));
             }
-            Entry::File(file) => {
-                let mount = spec.mounts.get(file.mount);
-                if let Some(Access::Writable(quota)) = mount.map(|mount| &mount.access)
-                    && file.host.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
-                {
-                    drop(file);
-                    quota.freed();
-                }
-            }
+            // Closed by being dropped. A quota finds out by itself.
+            Entry::File(_) => {}
         }
     }
 

@@ -66,7 +66,10 @@ impl WasiSpec {
         WasiSpec {
             mounts: Arc::default(),
             output: Output::default(),
-            watch: Watch { deadline: None, cancel: Cancel::new() },
+            watch: Watch {
+                deadline: None,
+                cancel: Cancel::new(),
+            },
             entropy: Entropy::Os,
             clock_resolution: WasiSpec::DEFAULT_CLOCK_RESOLUTION,
             max_descriptors: WasiSpec::DEFAULT_MAX_DESCRIPTORS,

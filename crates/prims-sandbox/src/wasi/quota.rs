@@ -35,7 +35,7 @@ struct State {
     pending: Usage,
     /// Whether something happened since the last measurement that may have made room.
     freed: bool,
-    /// Every file below the directory that may be open.
+    /// Every file below the directory that was opened. One that was closed meanwhile may have made room, too.
     open: Vec<Weak<File>>,
 }
 
@@ -110,7 +110,7 @@ impl Quota {
                     unused: more,
                 });
             }
-            if fresh || !state.freed {
+            if fresh || !(state.freed || state.open.iter().any(|file| file.strong_count() == 0)) {
                 return Err(Errno::Nospc.into());
             }
             state.usage = None;
@@ -126,7 +126,9 @@ impl Quota {
     pub(super) fn opened(&self, file: &Arc<File>) {
         let mut state = self.lock();
         if state.open.len() == state.open.capacity() {
+            let before = state.open.len();
             state.open.retain(|file| file.strong_count() > 0);
+            state.freed |= state.open.len() < before;
         }
         state.open.push(Arc::downgrade(file));
     }

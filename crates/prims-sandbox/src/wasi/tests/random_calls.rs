@@ -30,7 +30,18 @@ impl Numbers {
             2 => i64::from(self.pick(&[PATH, PATH2, IOVEC, OUT, DATA])),
             3 => self.below(5000) as i64,
             4 => (1 << 20) - self.below(80) as i64,
-            5 => self.pick(&[i64::MAX, i64::MIN, -1, -2, -8, 1 << 31, (1 << 31) - 1, 1 << 32, 1 << 62, 0xffff_fff8]),
+            5 => self.pick(&[
+                i64::MAX,
+                i64::MIN,
+                -1,
+                -2,
+                -8,
+                1 << 31,
+                (1 << 31) - 1,
+                1 << 32,
+                1 << 62,
+                0xffff_fff8,
+            ]),
             6 => 1 << self.below(64),
             _ => self.next() as i64,
         }
@@ -71,7 +82,11 @@ impl Numbers {
         arguments
             .map(|(index, role)| {
                 let sensible = self.sensible(role, &mut path);
-                if wild || index == odd { self.anything() } else { sensible }
+                if wild || index == odd {
+                    self.anything()
+                } else {
+                    sensible
+                }
             })
             .collect()
     }
@@ -164,15 +179,32 @@ fn storm(seed: u64, calls: u32) {
     let before = resident();
     let mut functions: Vec<_> = TABLE.iter().map(|(name, ..)| *name).collect();
     // Files and paths matter most.
-    let important: Vec<_> = functions.iter().copied().filter(|name| name.contains('_') && !name.starts_with("sock")).collect();
-    functions.extend(important.iter().filter(|name| name.starts_with("path_") || name.starts_with("fd_")));
+    let important: Vec<_> = functions
+        .iter()
+        .copied()
+        .filter(|name| name.contains('_') && !name.starts_with("sock"))
+        .collect();
+    functions.extend(
+        important
+            .iter()
+            .filter(|name| name.starts_with("path_") || name.starts_with("fd_")),
+    );
     functions.extend(["path_open"; 12]);
-    functions.extend(["fd_write", "fd_pwrite", "fd_filestat_set_size", "path_create_directory", "path_symlink"]);
+    functions.extend([
+        "fd_write",
+        "fd_pwrite",
+        "fd_filestat_set_size",
+        "path_create_directory",
+        "path_symlink",
+    ]);
     for call in 0..calls {
         if call % 500 == 0 {
             // A new run on the same directory, as a session has them.
             let mut spec = host.spec();
-            spec.output = Output { limit: 10_000, ..Output::default() };
+            spec.output = Output {
+                limit: 10_000,
+                ..Output::default()
+            };
             spec.max_descriptors = 20;
             guest = Guest::new(spec);
         }
