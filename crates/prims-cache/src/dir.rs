@@ -11,7 +11,7 @@ use crate::sys;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -393,7 +393,7 @@ fn verify_files(tree: &Path, files: &[(&str, &Content)]) -> io::Result<Result<()
 }
 
 fn verify_file(path: &Path, name: &str, content: &Content, bytes: &mut Vec<u8>) -> io::Result<Result<(), Broken>> {
-    let mut file = match sys::open(path) {
+    let file = match sys::open(path) {
         Ok(file) => file,
         Err(_) if std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink()) => {
             return Ok(Err(Broken::FileType(name.to_owned())));
@@ -407,8 +407,9 @@ fn verify_file(path: &Path, name: &str, content: &Content, bytes: &mut Vec<u8>) 
     if found.len() != content.size {
         return Ok(Err(Broken::Content(name.to_owned())));
     }
-    bytes.clear();
-    file.read_to_end(bytes)?;
+    // The length is known to fit, so this is one read, and memory for no more than the largest file.
+    bytes.resize(usize::try_from(content.size).map_err(io::Error::other)?, 0);
+    file.read_exact_at(bytes, 0)?;
     let same = blake3::hash(bytes).as_bytes() == &content.digest;
     Ok(if same {
         Ok(())

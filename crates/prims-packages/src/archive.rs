@@ -219,7 +219,7 @@ fn read_directory(mut directory: &[u8], count: usize) -> Result<Vec<Member>, Arc
 
 /// A member as the directory describes it.
 fn member(record: &Record, name: &[u8], comment: usize) -> Result<Member, ArchiveProblem> {
-    let (made_by, needs, flags, method) = (record.u16(4), record.u16(6), record.u16(8), record.u16(10));
+    let (made_by, flags, method) = (record.u16(4), record.u16(8), record.u16(10));
     let (crc, packed, size) = (record.u32(16), record.u32(20), record.u32(24));
     let (disk, attributes, at) = (record.u16(34), record.u32(38), record.u32(42));
     let name = name_of(name, flags)?;
@@ -232,7 +232,7 @@ fn member(record: &Record, name: &[u8], comment: usize) -> Result<Member, Archiv
     if disk != 0 {
         return Err(Feature("several parts"));
     }
-    if needs & 0xff > 20 || [packed, size, at].contains(&u32::MAX) {
+    if [packed, size, at].contains(&u32::MAX) {
         return Err(Feature("ZIP64"));
     }
     let is_deflated = match method {
