@@ -179,6 +179,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::UnknownPackage {
+                required_by: Some(package),
+                ..
+            }
+            | Error::NoVersion {
+                required_by: Some(package),
+                ..
+            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            Error::UnknownPackage {
                 similar: Some(similar), ..
             } => Some(format!("did you mean `{similar}`?")),
             Error::UnknownPackage { available, .. } if available.is_empty() => {

@@ -86,6 +86,10 @@ fn what_does_not_fit_is_explained() {
     );
     assert_eq!(hint, "ask for `numpy` or `numpy==2.4.6`");
     assert_eq!(
+        said(&["needs-old"]).1,
+        "leave `needs-old` out: what it needs is not available"
+    );
+    assert_eq!(
         said(&["needs-old"]).0,
         "package `numpy` is available in version 2.4.6, expected `numpy<2` (needed by `needs-old`)"
     );
