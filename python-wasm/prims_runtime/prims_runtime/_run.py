@@ -12,7 +12,7 @@ import types
 from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
 from ._text import bounded
 
-ModuleType = types.ModuleType
+CoroutineType, ModuleType = types.CoroutineType, types.ModuleType
 COROUTINE, VALUE = _program.COROUTINE, _program.VALUE
 build, register = _program.build, _program.register
 set_trace, set_profile = sys.settrace, sys.setprofile
@@ -169,6 +169,8 @@ def _completed(value, limit):
             text,
             text,
         )
+    if kind is CoroutineType:
+        return _not_awaited(value)
     half = max(LEAST, limit // 2)
     shown, cut = _render.bounded_repr(value, half)
     shown, cut_again = bounded(shown, half)
@@ -186,6 +188,21 @@ def _completed(value, limit):
             parts += (b',"rich":{"mime":"', form["mime"].encode(), b'","data":', data, b"}")
     parts.append(b"}")
     return b"".join(parts)
+
+
+def _not_awaited(coroutine):
+    """A coroutine is shown and closed: dropped, it would be complained about with a place in this file."""
+    shown, name = bounded(repr(coroutine), LEAST)[0], coroutine.__qualname__
+    waits = not (coroutine.cr_running or coroutine.cr_suspended or coroutine.cr_frame is None)
+    try:
+        coroutine.close()
+    except BaseException:
+        pass
+    if waits:
+        _streams.say(
+            f"RuntimeWarning: coroutine '{name}' was never awaited (the value of a program may be an await expression)\n"
+        )
+    return b'{"exit":"completed","has_value":true,"repr":%b,"repr_truncated":false,"json":null,"has_json":false}' % shown
 
 
 NOTHING = b'{"exit":"completed","has_value":false,"repr":"None","repr_truncated":false,"json":null,"has_json":true}'

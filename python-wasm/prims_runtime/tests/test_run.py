@@ -59,6 +59,15 @@ class Values(Case):
         )
 
 
+    def test_coroutine(self):
+        ran = self.completes("async def later(): return 1\nlater()")
+        self.assertTrue(ran.repr.startswith("<coroutine object later at "))
+        self.assertEqual((ran.has_json, ran.err.count("coroutine 'later' was never awaited")), (False, 1))
+        self.assertNotIn("prims_runtime", ran.err)
+        ran = self.completes("async def f(): pass\nc = f()\ntry: c.send(None)\nexcept StopIteration: pass\nc")
+        self.assertEqual(ran.err, "")
+
+
 class Sources(Case):
     def test_empty(self):
         for code in ("", "\n\n", "# only a comment", "   ", "\t# x", "\f"):
