@@ -10,47 +10,84 @@
 //! # argv: a b
 //! ```
 //!
-//! `BLESS=1 cargo test` writes the `.out` files instead of comparing; read the difference before you commit it.
+//! Addresses in reprs are shown as `0x...`, because they change with every image.
+//!
+//! `BLESS=1 cargo test` writes the `.out` files instead of comparing; read the difference before you commit it. `PROGRAMS=errors/`
+//! runs only the programs whose path contains that text.
 
 use prims_sandbox::{Exit, Invocation, Limits, Outcome};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 #[test]
 fn every_program_does_what_its_file_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
-    let programs = programs_below(&root);
-    assert!(programs.len() > 20, "only {} programs below {}", programs.len(), root.display());
-    let mut failures = String::new();
-    for path in &programs {
-        let name = path.strip_prefix(&root).unwrap_or(path).display();
-        let found = run(path);
-        let expected = path.with_extension("out");
-        if std::env::var_os("BLESS").is_some() {
-            std::fs::write(&expected, &found).expect("the .out file can be written");
-            continue;
-        }
-        let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
-        if found != wanted {
-            let _ = write!(failures, "==== {name}\n---- expected\n{wanted}\n---- found\n{found}\n");
-        }
+    let programs = files_below(&root, "py");
+    assert!(programs.len() > 200, "only {} programs below {}", programs.len(), root.display());
+    for expected in files_below(&root, "out") {
+        assert!(expected.with_extension("py").exists(), "{} has no program", expected.display());
     }
-    assert!(failures.is_empty(), "{failures}");
+    let chosen = std::env::var("PROGRAMS").unwrap_or_default();
+    let bless = std::env::var_os("BLESS").is_some();
+    // Two at a time: half of them wait more than they compute.
+    let (next, failures) = (AtomicUsize::new(0), Mutex::new(String::new()));
+    let work = || {
+        while let Some(path) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let name = path.strip_prefix(&root).unwrap_or(path).to_string_lossy();
+            if !name.contains(&chosen) {
+                continue;
+            }
+            let (found, expected) = (run(path), path.with_extension("out"));
+            if bless {
+                std::fs::write(&expected, &found).expect("the .out file can be written");
+                continue;
+            }
+            let wanted = std::fs::read_to_string(&expected).unwrap_or_default();
+            if found != wanted {
+                let mut failures = failures.lock().expect("nothing panics while it is held");
+                let _ = write!(failures, "==== {name}\n{}\n", difference(&wanted, &found));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(work);
+        work();
+    });
+    let failures = failures.into_inner().expect("nothing panics while it is held");
+    assert!(failures.is_empty(), "- expected, + found\n{failures}");
 }
 
-fn programs_below(folder: &Path) -> Vec<PathBuf> {
+fn files_below(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = vec![];
     for entry in std::fs::read_dir(folder).expect("the folder can be listed").flatten() {
         let path = entry.path();
         if path.is_dir() {
-            found.extend(programs_below(&path));
-        } else if path.extension().is_some_and(|extension| extension == "py") {
+            found.extend(files_below(&path, extension));
+        } else if path.extension().is_some_and(|found| found == extension) {
             found.push(path);
         }
     }
     found.sort();
     found
+}
+
+/// The lines that differ, without the equal ones before and after them.
+fn difference(wanted: &str, found: &str) -> String {
+    let (wanted, found): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), found.lines().collect());
+    let same = wanted.iter().zip(&found).take_while(|(a, b)| a == b).count();
+    let rest = wanted[same..].iter().rev().zip(found[same..].iter().rev());
+    let tail = rest.take_while(|(a, b)| a == b).count();
+    let mut text = if same > 0 { format!("  ({same} equal lines)\n") } else { String::new() };
+    let changed = |sign: char, lines: &[&str]| -> String {
+        let shown = lines[same..lines.len() - tail].iter().take(40);
+        shown.map(|line| format!("{sign} {}\n", line.chars().take(400).collect::<String>())).collect()
+    };
+    text.push_str(&changed('-', &wanted));
+    text.push_str(&changed('+', &found));
+    text
 }
 
 fn run(path: &Path) -> String {
@@ -113,6 +150,9 @@ fn describe(outcome: &Outcome) -> String {
                 if let Some(json) = &value.json {
                     line("json", &json.to_string());
                 }
+                if let Some(rich) = &value.rich {
+                    line("rich", &format!("{} {}", rich.mime, rich.data));
+                }
             }
         }
         Exit::Raised(error) => {
@@ -135,5 +175,16 @@ fn describe(outcome: &Outcome) -> String {
             }
         }
     }
-    text
+    without_addresses(&text)
+}
+
+/// The text with the digits of what is printed as an address (`at 0x1dab208`) replaced.
+fn without_addresses(text: &str) -> String {
+    let mut pieces = text.split(" at 0x");
+    let mut without = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        without.push_str(" at 0x...");
+        without.push_str(piece.trim_start_matches(|c: char| c.is_ascii_hexdigit()));
+    }
+    without
 }

@@ -1,0 +1,12 @@
+# The same at the top, with tasks that wait for each other.
+import asyncio
+first, second = asyncio.Event(), asyncio.Event()
+async def one():
+    await first.wait()
+    second.set()
+async def other():
+    await second.wait()
+    first.set()
+async with asyncio.TaskGroup() as group:
+    group.create_task(one())
+    group.create_task(other())

@@ -1,0 +1,1 @@
+# A program without any statement completes.

@@ -1,0 +1,4 @@
+# os.abort ends the run; the host calls it a crash.
+import os
+print("before")
+os.abort()

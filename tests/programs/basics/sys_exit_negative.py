@@ -1,0 +1,2 @@
+# Negative: as a shell shows it.
+raise SystemExit(-1)

@@ -1,0 +1,2 @@
+# True is an integer: 1.
+raise SystemExit(True)

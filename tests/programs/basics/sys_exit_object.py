@@ -1,0 +1,2 @@
+# So is anything else that is no integer.
+raise SystemExit(["a", 1])

@@ -1,0 +1,2 @@
+# A status is what a process could report: its low eight bits.
+raise SystemExit(256 + 7)

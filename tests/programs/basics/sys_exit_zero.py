@@ -1,0 +1,4 @@
+# sys.exit() without a status is success.
+import sys
+print("before")
+sys.exit()

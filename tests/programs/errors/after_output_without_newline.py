@@ -1,0 +1,2 @@
+print("no newline", end="")
+raise ValueError("after it")

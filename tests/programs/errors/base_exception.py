@@ -1,0 +1,3 @@
+class Special(BaseException):
+    pass
+raise Special("not an Exception")

@@ -1,0 +1,2 @@
+class Config:
+    timeout = int("ten")

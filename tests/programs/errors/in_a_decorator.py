@@ -1,0 +1,5 @@
+def deco(function):
+    raise TypeError("cannot decorate")
+@deco
+def f():
+    pass

@@ -1,0 +1,2 @@
+# KeyboardInterrupt raised by the program is an error like any other.
+raise KeyboardInterrupt

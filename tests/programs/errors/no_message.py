@@ -1,0 +1,2 @@
+# An exception without text.
+raise ValueError

@@ -1,0 +1,2 @@
+# Source with a NUL character (given as an escape, for eval).
+eval("1 +\0 2")

@@ -1,0 +1,4 @@
+class Leaver(Exception):
+    def __str__(self):
+        raise SystemExit(5)
+raise Leaver()

@@ -1,0 +1,2 @@
+# An error in code made at run time.
+eval("1 +")

@@ -1,0 +1,5 @@
+try:
+    b"abc\xff".decode()
+except UnicodeDecodeError as error:
+    print(error)
+"\ud800".encode()

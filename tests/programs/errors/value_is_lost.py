@@ -1,0 +1,3 @@
+# A value computed before an error is not reported.
+5 + 5
+1 / 0

@@ -1,0 +1,2 @@
+# limits: result=1k
+list(range(10_000))

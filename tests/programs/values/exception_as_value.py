@@ -1,0 +1,2 @@
+# An exception object is a value like any other.
+ValueError("not raised", 5)

@@ -1,0 +1,4 @@
+class Wrong:
+    def __repr__(self):
+        return 5
+Wrong()
