@@ -13,3 +13,6 @@ mod setup;
 
 pub use commands::{Error, main};
 pub use setup::interpreter;
+
+#[cfg(test)]
+mod repository_tests;
