@@ -48,6 +48,10 @@ def prepare(request):
     return {"ok": True, "imported": imported, "skipped": skipped, "python": sys.version.split()[0]}
 
 
+# CPython specializes code that ran often enough, by writing into it; what is specialized before the snapshot is not written again
+# by every run.
+REHEARSALS = 20
+
 WARM_UP = (
     "1+1",
     "'a'",
@@ -66,7 +70,7 @@ WARM_UP = (
 def _warm_up():
     """Programs of all kinds, so that code paths are specialized and caches filled; output goes nowhere."""
     for code in WARM_UP:
-        for _ in range(3):
+        for _ in range(REHEARSALS):
             _run.run({"op": "run", "code": code}, rehearsal=io.StringIO())
 
 

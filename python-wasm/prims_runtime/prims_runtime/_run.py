@@ -7,6 +7,7 @@ import builtins
 import os
 import sys
 import tempfile
+import traceback
 import types
 
 from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
@@ -15,6 +16,7 @@ from ._text import bounded
 CoroutineType, ModuleType = types.CoroutineType, types.ModuleType
 COROUTINE, VALUE = _program.COROUTINE, _program.VALUE
 build, register = _program.build, _program.register
+clear_frames = traceback.clear_frames
 set_trace, set_profile = sys.settrace, sys.setprofile
 get_recursion_limit, set_recursion_limit = sys.getrecursionlimit, sys.setrecursionlimit
 modules = sys.modules
@@ -110,10 +112,16 @@ def run(request, rehearsal=None):
             _streams.flush()
             _files.flush()
     except MemoryError:
-        # Let go of everything the program made; after that there is room for a short reply.
-        value = failure = None
+        # Let go of everything the program made; after that there is room for a reply.
+        value = None
         namespace.clear()
         reply = OUT_OF_MEMORY
+        if failure is not None and not issubclass(type(failure), SystemExit):
+            try:
+                clear_frames(failure.__traceback__)
+                reply = _raised(failure, code, filename)
+            except BaseException:
+                pass
     except BaseException:
         reply = UNREPORTABLE
     return reply

@@ -11,6 +11,8 @@ import errno
 import os
 import sys
 import threading
+from _operator import index
+from _signal import raise_signal
 
 NO_PROCESSES = "processes are not available in this sandbox"
 NO_PIPES = "pipes are not available in this sandbox"
@@ -65,14 +67,26 @@ def install():
 
 def _install_os():
     # os.register_at_fork stays missing: modules that find it reach for parts of locks that only fork needs.
-    processes = ["system", "fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "popen", "kill"]
+    processes = ["system", "fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "popen"]
     processes += ["spawn" + how for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")]
     for name in processes:
         setattr(os, name, _refusal(name, NO_PROCESSES))
     os.pipe = _refusal("pipe", NO_PIPES)
+    os.kill = _kill
     os.getlogin = lambda: BASE_ENVIRONMENT["USER"]
     described = os.uname_result(("wasi", HOST_NAME, "0.0.0", "prims-wasm", "wasm32"))
     os.uname = lambda: described
+
+
+def _kill(pid, signal, /):
+    """A program may send itself a signal; there is nobody else."""
+    if index(pid) not in (os.getpid(), 0):
+        raise denied(NO_PROCESSES)
+    if signal:  # 0 only asks whether the process is there
+        raise_signal(signal)
+
+
+_kill.__name__ = _kill.__qualname__ = "kill"
 
 
 def _install_threads():
@@ -97,6 +111,7 @@ def _install_threads():
 
 
 def _install_processes():
+    import concurrent.futures.process
     import multiprocessing.pool
     import multiprocessing.process
     import subprocess
@@ -111,10 +126,17 @@ def _install_processes():
     subprocess.Popen.__init__ = popen
     multiprocessing.process.BaseProcess.start = _refusal("start", NO_PROCESSES)
     multiprocessing.pool.Pool.__init__ = _pool_init
+    # What the standard library says itself where processes cannot be: `compileall` and others go on without.
+    concurrent.futures.process._system_limits_checked = True
+    concurrent.futures.process._system_limited = NO_PROCESSES
 
 
 def _pool_init(self, *args, **kwargs):
+    import multiprocessing.pool
+
     self._state = "CLOSE"  # read by __del__
+    if issubclass(type(self), multiprocessing.pool.ThreadPool):
+        raise RuntimeError(NO_THREADS)
     raise denied(NO_PROCESSES)
 
 

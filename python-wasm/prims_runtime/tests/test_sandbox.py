@@ -2,6 +2,7 @@
 
 import _thread
 import importlib.util
+import concurrent.futures.process
 import multiprocessing.pool
 import multiprocessing.process
 import os
@@ -25,6 +26,7 @@ patched = (
     threading.Condition,
     multiprocessing.process.BaseProcess,
     multiprocessing.pool.Pool,
+    concurrent.futures.process,
 )
 saved = []
 
@@ -99,6 +101,17 @@ class Processes(Case):
                 ran = self.raises(f"import multiprocessing\n{call}", "PermissionError")
                 self.assertEqual((ran.error["message"], ran.err), (PROCESSES, ""))
 
+    def test_process_pool_refuses_the_way_callers_know(self):
+        ran = self.raises("import concurrent.futures as f\nf.ProcessPoolExecutor(2)", "NotImplementedError")
+        self.assertEqual((ran.error["message"], ran.err), (PROCESSES, ""))
+
+    def test_signal_to_itself(self):
+        code = "import os, signal\ngot = []\nold = signal.signal(signal.SIGINT, lambda *a: got.append(a[0]))\n"
+        code += "os.kill(os.getpid(), 0)\nos.kill(os.getpid(), signal.SIGINT)\nsignal.signal(signal.SIGINT, old)\n[int(n) for n in got]"
+        self.assertEqual(self.value(code), [2])
+        self.raises("import os\nos.kill(os.getpid(), 1000)", "OSError")
+        self.raises("import os\nos.kill(os.getpid(), 2)", "KeyboardInterrupt")
+
     def test_platform_does_not_ask_processes(self):
         self.assertTrue(self.value("import platform\nplatform.platform() and platform.processor() is not None"))
 
@@ -138,6 +151,12 @@ class Threads(Case):
             ).error["message"],
             THREADS,
         )
+
+    def test_pool_of_multiprocessing(self):
+        for code in ("import multiprocessing.pool as p\np.ThreadPool(2)", "import multiprocessing.dummy as d\nd.Pool()"):
+            with self.subTest(code):
+                ran = self.raises(code, "RuntimeError")
+                self.assertEqual((ran.error["message"], ran.err), (THREADS, ""))
 
     def test_locks_work(self):
         code = """
