@@ -1,8 +1,8 @@
 """What the sandbox lacks refuses at the call, and says why."""
 
 import _thread
-import importlib.util
 import concurrent.futures.process
+import importlib.util
 import multiprocessing.pool
 import multiprocessing.process
 import os
