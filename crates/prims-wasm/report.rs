@@ -11,11 +11,11 @@ pub(crate) mod status {
     pub(crate) const RAISED: u8 = 1;
     /// Wrong arguments.
     pub(crate) const USAGE: u8 = 2;
-    /// The wall-clock limit, the output limit or a cancel ended the run.
+    /// The wall-clock limit, the instruction budget, the output limit or a cancel ended the run.
     pub(crate) const STOPPED: u8 = 124;
     /// The guest crashed.
     pub(crate) const CRASHED: u8 = 134;
-    /// Fuel or memory was used up.
+    /// Memory was used up.
     pub(crate) const EXHAUSTED: u8 = 137;
 }
 

@@ -4,8 +4,8 @@ use crate::{console, guest};
 use prims_cache::Cache;
 use prims_interpreter::Interpreter;
 use prims_packages::BundledIndex;
-use prims_sandbox::{Guest, Options, ProgressSink};
-use std::path::Path;
+use prims_sandbox::{Guest, Options, ProgressSink, SharedFolder};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::commands::Error;
@@ -13,18 +13,34 @@ use crate::commands::Error;
 /// An interpreter on the embedded guest and wheels. The cache lies in `cache_dir`, else where the environment says, else in the
 /// user's cache folder.
 pub fn interpreter(cache_dir: Option<&Path>, progress: Option<ProgressSink>) -> Result<Interpreter, Error> {
-    let cache = Cache::open(cache_dir)?;
-    if let Some(note) = cache.location().note() {
-        console::note(&note);
-    }
+    on_cache(Cache::open(cache_dir)?, progress)
+}
+
+/// The same on a cache that is open already.
+pub(crate) fn on_cache(cache: Cache, progress: Option<ProgressSink>) -> Result<Interpreter, Error> {
     let options = Options { progress, ..Options::default() };
     let guest = Guest {
         module_digest: guest::module_digest().to_owned(),
         module: Arc::new(|| guest::module().map_err(std::io::Error::other)),
-        stdlib: guest::stdlib(&cache)?,
+        stdlib: unpacked(&cache, guest::stdlib),
         stdlib_digest: guest::stdlib_digest().to_owned(),
-        skeleton: guest::skeleton(&cache)?,
+        skeleton: unpacked(&cache, guest::skeleton),
     };
     let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
     Ok(Interpreter::new(guest, index, cache, options)?)
+}
+
+/// The same for a command: progress is shown, and so is where the cache lies if that is not where one would look.
+pub(crate) fn for_command(cache_dir: Option<&Path>) -> Result<Interpreter, Error> {
+    let cache = Cache::open(cache_dir)?;
+    if let Some(note) = cache.location().note() {
+        console::note(&note);
+    }
+    on_cache(cache, Some(console::progress()))
+}
+
+/// A part of the guest that is unpacked into the cache, or verified there, when it is first used.
+fn unpacked(cache: &Cache, unpack: fn(&Cache) -> Result<PathBuf, guest::Error>) -> SharedFolder {
+    let cache = cache.clone();
+    SharedFolder::new(move || unpack(&cache).map_err(std::io::Error::other))
 }

@@ -3,6 +3,7 @@
  * Exports  prims_alloc(n), prims_zalloc(align, n)   memory for the host to write into
  *          prims_init(config, len)                  start the interpreter, import prims_runtime, keep its `handle`
  *          prims_call(request, len)                 reply = handle(request); the reply goes out through prims.respond
+ *          prims_seal()                             before a snapshot: what exists now is never freed
  * Imports  prims.respond(ptr, len)                  the reply
  *          prims.dlopen / dlsym / dlerror           side modules, which the host links (see dl.c)
  *
@@ -132,3 +133,47 @@ EXPORT("prims_call") int prims_call(const char *request, size_t n) {
     Py_DECREF(reply);
     return OK;
 }
+
+/* Counting references writes to objects that a run only looks at, and every page that is written is a page to copy. What an image
+ * holds lives as long as any instance of it, so its objects are made immortal: CPython then leaves their counts alone. The
+ * walk finds all containers the collector knows, and from each what it refers to. Must be called while no Python code runs. */
+static int seal_referent(PyObject *op, void *unused);
+
+static void seal_optional(PyObject *op) {
+    if (op) seal_referent(op, NULL);
+}
+
+static void seal_contents(PyObject *op) {
+    if (PyCode_Check(op)) { /* not a container to the collector */
+        PyCodeObject *code = (PyCodeObject *)op;
+        PyObject *parts[] = {code->co_consts, code->co_names, code->co_exceptiontable, code->co_localsplusnames,
+                             code->co_localspluskinds, code->co_filename, code->co_name, code->co_qualname, code->co_linetable};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) seal_optional(parts[i]);
+        return;
+    }
+    if (PyDict_Check(op)) { /* its own traversal leaves out keys that are strings */
+        PyObject *key, *value;
+        Py_ssize_t at = 0;
+        while (PyDict_Next(op, &at, &key, &value)) seal_referent(key, NULL);
+    }
+    traverseproc traverse = Py_TYPE(op)->tp_traverse;
+    if (traverse) traverse(op, seal_referent, NULL);
+}
+
+static int seal_referent(PyObject *op, void *unused) {
+    (void)unused;
+    if (op->ob_refcnt == _Py_IMMORTAL_REFCNT) return 0;
+    op->ob_refcnt = _Py_IMMORTAL_REFCNT;
+    /* Containers the collector tracks are visited by themselves; the others only here. */
+    if (PyCode_Check(op) || (PyObject_IS_GC(op) && !PyObject_GC_IsTracked(op))) seal_contents(op);
+    return 0;
+}
+
+static int seal_tracked(PyObject *op, void *unused) {
+    (void)unused;
+    op->ob_refcnt = _Py_IMMORTAL_REFCNT;
+    seal_contents(op);
+    return 1; /* go on */
+}
+
+EXPORT("prims_seal") void prims_seal(void) { PyUnstable_GC_VisitObjects(seal_tracked, NULL); }

@@ -11,7 +11,7 @@ use prims_cache::Cache;
 use prims_packages::{BundledIndex, Requirements};
 use prims_sandbox::{Environment, Guest, Image, Invocation, Options, Outcome, Sandbox};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Images kept mapped at a time; the one used longest ago goes first.
@@ -31,11 +31,11 @@ struct Shared {
     images: Mutex<Images>,
 }
 
-/// The most recently used images by environment.
+/// The most recently used environments, found by what was asked for.
 #[derive(Default)]
 struct Images {
     clock: u64,
-    by_environment: HashMap<String, (u64, Prepared)>,
+    by_requirements: HashMap<Vec<String>, (u64, Prepared)>,
 }
 
 /// An environment that is ready to run code in.
@@ -45,6 +45,8 @@ pub struct Prepared {
     pub packages: Vec<(String, String)>,
     /// The state runs start from.
     pub image: Image,
+    /// Keeps the packages' folder from being cleaned away while it is in use.
+    installed: Arc<prims_packages::Environment>,
 }
 
 /// What is asked for: packages and an invocation.
@@ -96,36 +98,34 @@ impl Interpreter {
 
     /// The environment for some requirements: from memory, from the cache, or made now.
     pub fn prepare(&self, requirements: &[String]) -> Result<Prepared, Error> {
-        let shared = &self.0;
-        let requirements: Vec<&str> = requirements.iter().map(String::as_str).collect();
-        let requirements = Requirements::parse(&requirements)?;
-        let resolved = shared.index.resolve(&requirements)?;
-        let installed = prims_packages::install(&shared.cache, &resolved)?;
-        let mut images = shared.images.lock().unwrap_or_else(PoisonError::into_inner);
-        images.clock += 1;
-        let now = images.clock;
-        if let Some((used, prepared)) = images.by_environment.get_mut(&installed.digest) {
-            *used = now;
-            return Ok(prepared.clone());
+        if let Some(known) = self.images().recall(requirements) {
+            return Ok(known);
         }
         // Building happens outside the lock; two callers may both get here, and the cache lets only one of them build.
-        drop(images);
-        let preload = std::iter::once(DEFAULT_PRELOAD.to_owned()).chain(installed.top_level.iter().cloned());
-        let environment = Environment {
-            path: installed.path.clone(),
-            digest: installed.digest.clone(),
-            preload: preload.collect(),
+        let shared = &self.0;
+        let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
+        let resolved = shared.index.resolve(&Requirements::parse(&names)?)?;
+        let installed = Arc::new(prims_packages::install(&shared.cache, &resolved)?);
+        let known = self.images().with_digest(&installed.digest);
+        let prepared = match known {
+            Some(prepared) => prepared,
+            None => {
+                let preload = std::iter::once(DEFAULT_PRELOAD).chain(installed.top_level.iter().map(String::as_str));
+                let environment = Environment {
+                    path: installed.path.clone(),
+                    digest: installed.digest.clone(),
+                    preload: preload.map(str::to_owned).collect(),
+                };
+                let image = shared.sandbox.image(&environment)?;
+                Prepared { packages: installed.packages.clone(), image, installed: installed }
+            }
         };
-        let prepared =
-            Prepared { packages: installed.packages.clone(), image: shared.sandbox.image(&environment)? };
-        let mut images = shared.images.lock().unwrap_or_else(PoisonError::into_inner);
-        if images.by_environment.len() >= MAPPED_IMAGES
-            && let Some(oldest) = images.by_environment.iter().min_by_key(|(_, (used, _))| *used).map(|(k, _)| k.clone())
-        {
-            images.by_environment.remove(&oldest);
-        }
-        images.by_environment.insert(installed.digest.clone(), (now, prepared.clone()));
+        self.images().remember(requirements, prepared.clone());
         Ok(prepared)
+    }
+
+    fn images(&self) -> MutexGuard<'_, Images> {
+        self.0.images.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Prepares the environment and runs the code.
@@ -135,5 +135,30 @@ impl Interpreter {
         let prepare = began.elapsed();
         let outcome = prepared.image.run(&request.invocation)?;
         Ok(RunReport { outcome, packages: prepared.packages, prepare })
+    }
+}
+
+impl Images {
+    fn recall(&mut self, requirements: &[String]) -> Option<Prepared> {
+        self.clock += 1;
+        let (used, prepared) = self.by_requirements.get_mut(requirements)?;
+        *used = self.clock;
+        Some(prepared.clone())
+    }
+
+    /// The same environment asked for in other words.
+    fn with_digest(&self, digest: &str) -> Option<Prepared> {
+        let mut all = self.by_requirements.values().map(|(_, prepared)| prepared);
+        all.find(|prepared| prepared.installed.digest == digest).cloned()
+    }
+
+    fn remember(&mut self, requirements: &[String], prepared: Prepared) {
+        let oldest = self.by_requirements.iter().min_by_key(|(_, (used, _))| *used).map(|(asked, _)| asked.clone());
+        if self.by_requirements.len() >= MAPPED_IMAGES
+            && let Some(oldest) = oldest
+        {
+            self.by_requirements.remove(&oldest);
+        }
+        self.by_requirements.insert(requirements.to_vec(), (self.clock, prepared));
     }
 }

@@ -5,6 +5,7 @@ use crate::link::{self, Linkage};
 use crate::stop::{StopReason, Stopped, Watch};
 use crate::transform;
 use crate::wasi::{self, Wasi};
+use std::time::{Duration, Instant};
 use wasmtime::{AsContextMut, Caller, Engine, Extern, Func, Linker, Memory, ResourceLimiter};
 
 /// Metering units between two looks at deadline, cancel flag and fuel: some tenths of a millisecond of work.
@@ -81,19 +82,26 @@ impl Meter {
 pub(crate) struct MemoryLimit {
     pub(crate) limit: usize,
     pub(crate) peak: usize,
-    pub(crate) refused: bool,
+    refused: Option<Instant>,
 }
 
 impl MemoryLimit {
     fn new(limits: &Limits) -> MemoryLimit {
-        MemoryLimit { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), peak: 0, refused: false }
+        MemoryLimit { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), peak: 0, refused: None }
+    }
+}
+
+impl MemoryLimit {
+    /// Whether growth was refused so recently that a crash now is most likely code that could not cope with it.
+    pub(crate) fn refused_just_now(&self) -> bool {
+        self.refused.is_some_and(|at| at.elapsed() < Duration::from_millis(50))
     }
 }
 
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         if desired > self.limit {
-            self.refused = true;
+            self.refused = Some(Instant::now());
             return Ok(false);
         }
         self.peak = self.peak.max(desired);

@@ -40,3 +40,4 @@ pub use outcome::{
 };
 pub use sandbox::{Environment, Guest, Image, Options, Progress, ProgressSink, Sandbox};
 pub use stop::{Cancel, StopReason};
+pub use wasi::SharedFolder;

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Wall-clock time from the call until the run is stopped.
     pub wall_clock: Duration,
-    /// Instruction budget in metering units, which are close to executed WebAssembly instructions.
+    /// Instruction budget in metering units: an upper bound of the WebAssembly instructions on the paths taken. Deterministic for the
+    /// same image and code.
     pub fuel: u64,
     /// Linear memory in bytes, the interpreter's own included. Python sees a `MemoryError` beyond it.
     pub memory: u64,
@@ -25,8 +26,8 @@ impl Limits {
     /// What a run gets when nobody asks for anything else.
     pub const DEFAULT: Limits = Limits {
         wall_clock: Duration::from_secs(30),
-        // About a minute of work on a current core: the wall clock is the limit people notice first.
-        fuel: 200_000_000_000,
+        // More than any 30 seconds can spend (tight loops reach 16 billion a second), so the wall clock is what people meet first.
+        fuel: 1_000_000_000_000,
         memory: 512 << 20,
         output: 1 << 20,
         result: 1 << 20,

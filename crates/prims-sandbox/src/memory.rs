@@ -18,7 +18,7 @@
 //! bytes in tests, and [`SlotPolicy::Fresh`] turns reuse off.
 #![allow(unsafe_code)] // Mapping memory is what this module is for; every block says why it is sound.
 
-use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags, madvise, mmap, mmap_anonymous, mprotect, munmap};
+use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
 use std::cell::RefCell;
 use std::fs::File;
 use std::ptr;
@@ -157,7 +157,7 @@ impl Mapped {
                     ptr::copy_nonoverlapping(self.pristine.add(at), page, size);
                     Ok(())
                 } else {
-                    madvise(page.cast(), size, Advice::LinuxDontNeed)
+                    dirty_pages::discard(page, size)
                 }
             }
         })?;
@@ -165,9 +165,9 @@ impl Mapped {
         if len > self.len {
             // SAFETY: the grown part lies inside the region, and no instance uses it any more.
             unsafe {
-                let grown = region.base().add(self.len).cast();
-                madvise(grown, len - self.len, Advice::LinuxDontNeed)?;
-                mprotect(grown, len - self.len, MprotectFlags::empty())?;
+                let grown = region.base().add(self.len);
+                dirty_pages::discard(grown, len - self.len)?;
+                mprotect(grown.cast(), len - self.len, MprotectFlags::empty())?;
             }
         }
         Ok(())
@@ -403,6 +403,15 @@ mod dirty_pages {
         })
     }
 
+    /// Gives pages back to the system; what is read there next is the file again, or zeros where there is none.
+    ///
+    /// # Safety
+    /// The range must be mapped privately and used by nobody.
+    pub(super) unsafe fn discard(start: *mut u8, len: usize) -> rustix::io::Result<()> {
+        // SAFETY: promised by the caller.
+        unsafe { rustix::mm::madvise(start.cast(), len, rustix::mm::Advice::LinuxDontNeed) }
+    }
+
     /// Calls `written(offset, size)` for every run of pages in `base..base + len` that are private copies: present or swapped
     /// out, and no longer backed by the file.
     pub(super) fn for_each(
@@ -449,6 +458,10 @@ mod dirty_pages {
 mod dirty_pages {
     pub(super) fn available() -> bool {
         false
+    }
+
+    pub(super) unsafe fn discard(_: *mut u8, _: usize) -> rustix::io::Result<()> {
+        Err(rustix::io::Errno::NOTSUP)
     }
 
     pub(super) fn for_each(

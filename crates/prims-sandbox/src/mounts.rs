@@ -19,14 +19,13 @@ pub(crate) struct RunFolders {
 
 /// The mounts of one run. Temporary folders are made when the guest first looks into them, which most runs never do.
 pub(crate) fn mounts(guest: &Guest, environment: &Environment, folders: RunFolders, limits: &Limits) -> Arc<[Mount]> {
-    let given = |path: &PathBuf| Folder::Given(path.clone());
     let or_temporary = |path: Option<PathBuf>| path.map_or_else(Folder::temporary, Folder::Given);
     let quota = || Access::Writable(Arc::new(Quota::new(limits.files_bytes, limits.files_count)));
     let mount = |guest_path: &str, host: Folder, access: Access| Mount { guest_path: guest_path.into(), host, access };
     Arc::new([
-        mount("/", given(&guest.skeleton), Access::ReadOnly),
-        mount(STDLIB, given(&guest.stdlib), Access::ReadOnly),
-        mount(SITE_PACKAGES, given(&environment.path), Access::ReadOnly),
+        mount("/", Folder::Shared(guest.skeleton.clone()), Access::ReadOnly),
+        mount(STDLIB, Folder::Shared(guest.stdlib.clone()), Access::ReadOnly),
+        mount(SITE_PACKAGES, Folder::Given(environment.path.clone()), Access::ReadOnly),
         mount("/workspace", or_temporary(folders.workspace), quota()),
         mount("/tmp", Folder::temporary(), quota()),
         mount("/mounts", or_temporary(folders.mounts), Access::ReadOnly),

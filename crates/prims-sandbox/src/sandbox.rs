@@ -16,7 +16,7 @@ use crate::stack;
 use crate::symbols::TablePositions;
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::transform::{self, Role};
-use crate::wasi::{self, Entropy, Overflow, Wasi, WasiSpec};
+use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, Key};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,11 +37,11 @@ pub struct Guest {
     /// Produces the module's bytes; called only when the compiled code is not in the cache.
     pub module: Arc<dyn Fn() -> std::io::Result<Vec<u8>> + Send + Sync>,
     /// Host folder with the standard library, shown read-only as `/usr/local/lib/python3.13`.
-    pub stdlib: PathBuf,
+    pub stdlib: SharedFolder,
     /// Digest of the standard library, part of every image's key.
     pub stdlib_digest: String,
     /// Host folder shown read-only as `/`: empty folders where the mounts go.
-    pub skeleton: PathBuf,
+    pub skeleton: SharedFolder,
 }
 
 /// What an image is made for: a folder of packages, shown read-only, and the modules to import ahead of time.
@@ -145,6 +145,7 @@ impl Sandbox {
         let key = Key::new("image")
             .with("version", &IMAGE_VERSION.to_le_bytes())
             .with("module", shared.guest.module_digest.as_bytes())
+            .with("transform", &transform::VERSION.to_le_bytes())
             .with("engine", &engine::compatibility(&shared.engine))
             .with("stdlib", shared.guest.stdlib_digest.as_bytes())
             .with("environment", environment.digest.as_bytes())
@@ -233,6 +234,10 @@ impl Sandbox {
         (libraries, digests): &(Arc<Libraries>, Vec<(String, String)>),
     ) -> Result<(ImageRecord, Vec<u8>), Error> {
         let limits = BUILD_LIMITS;
+        // Found here, so that a failure is reported as what it is and not as an interpreter that does not start.
+        for folder in [&self.0.guest.skeleton, &self.0.guest.stdlib] {
+            folder.path().map_err(Error::io("cannot unpack the standard library"))?;
+        }
         // Entropy is a constant while an image is built: whatever uses it is reseeded before user code runs, so that no two runs
         // share random state.
         let wasi = Wasi::new(WasiSpec {
@@ -278,6 +283,9 @@ impl Sandbox {
         let status = call(store, instance, memory, "prims_call", &request)?;
         wasmtime::ensure!(status == 0, "prims_call returned {status}");
         let reply = store.data_mut().reply.bytes.take();
+        if let Ok(seal) = instance.get_typed_func::<(), ()>(&mut *store, "prims_seal") {
+            seal.call(&mut *store, ())?;
+        }
         Ok((serde_json::from_slice(&reply.unwrap_or_default())?, memory))
     }
 
@@ -328,6 +336,13 @@ impl Image {
             let (asked, least) = (limits.memory, self.memory_len());
             return Err(Error::Invalid(format!("memory limit is {asked} bytes, this image starts with {least}")));
         }
+        for (name, folder) in [("workspace", &invocation.workspace), ("mounts", &invocation.mounts)] {
+            if let Some(folder) = folder
+                && !folder.is_dir()
+            {
+                return Err(Error::Invalid(format!("{name} `{}` is not a folder", folder.display())));
+            }
+        }
         let request = serde_json::to_vec(&RunRequest {
             op: "run",
             code: &invocation.code,
@@ -355,7 +370,7 @@ impl Image {
             fuel: host.meter.used_with(budget),
             peak_memory: host.memory.peak.max(self.memory_len()) as u64,
         };
-        let exit = exit(ended, host.reply.bytes.take(), host.memory.refused);
+        let exit = exit(ended, host.reply.bytes.take(), host.memory.refused_just_now());
         // Closing files and removing temporary folders is part of the run; what is left has no effect anybody could see.
         let output = std::mem::replace(&mut host.wasi, Wasi::new(WasiSpec::idle())).finish().into();
         self.retire(ready);
@@ -443,7 +458,7 @@ fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bo
                 return Exit::Stopped(StopReason::Memory);
             }
             match error.downcast_ref::<wasmtime::Trap>() {
-                Some(trap) => crashed(format!("wasm trap: {trap}")),
+                Some(trap) => crashed(trap.to_string()),
                 None => crashed(error.to_string()),
             }
         }

@@ -14,7 +14,7 @@ const PROGRAM: &str = include_str!("../../../examples/numpy_example.py");
 
 pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let interpreter = setup::interpreter(cache_dir, Some(console::progress()))?;
+    let interpreter = setup::for_command(cache_dir)?;
     let prepared = interpreter.prepare(&arguments.packages.deps)?;
     if !prepared.packages.iter().any(|(name, _)| name == "numpy") {
         console::note("the example uses numpy, which is not among its packages: add `--deps numpy`");

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         sink: (!arguments.json).then(console::live),
         ..Invocation::new(code)
     };
-    let interpreter = setup::interpreter(cache_dir, Some(console::progress()))?;
+    let interpreter = setup::for_command(cache_dir)?;
     let request = RunRequest { requirements: arguments.packages.deps.clone(), invocation };
     let report = interpreter.run(&request)?;
     if arguments.json {

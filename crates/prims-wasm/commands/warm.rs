@@ -8,7 +8,7 @@ use std::time::Instant;
 
 pub(super) fn warm(arguments: &Warm, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let interpreter = setup::interpreter(cache_dir, Some(console::progress()))?;
+    let interpreter = setup::for_command(cache_dir)?;
     let prepared = interpreter.prepare(&arguments.packages.deps)?;
     let record = prepared.image.prepared();
     for skipped in &record.skipped {

@@ -265,9 +265,14 @@ impl Files {
         Ok(())
     }
 
+    /// Whether entry `index` is a mount.
+    pub(super) fn is_mount(&self, index: usize) -> bool {
+        index < self.mounts
+    }
+
     fn movable(&self, number: u32) -> Result<usize, Errno> {
         let index = Files::index(number)?;
-        if index < self.mounts {
+        if self.is_mount(index) {
             Err(Errno::Notsup)
         } else {
             Ok(index)

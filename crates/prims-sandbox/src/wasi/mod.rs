@@ -88,11 +88,47 @@ pub(crate) struct Mount {
     pub(crate) access: Access,
 }
 
+/// A folder of the host that many runs read, found (unpacked, verified) when the first of them looks into it. Most runs never do:
+/// what they import is in their image.
+#[derive(Clone)]
+pub struct SharedFolder(Arc<Find>);
+
+struct Find {
+    find: Box<dyn Fn() -> std::io::Result<PathBuf> + Send + Sync>,
+    found: OnceLock<PathBuf>,
+}
+
+impl SharedFolder {
+    /// The folder that `find` will return. It is asked until it succeeds.
+    pub fn new(find: impl Fn() -> std::io::Result<PathBuf> + Send + Sync + 'static) -> SharedFolder {
+        SharedFolder(Arc::new(Find { find: Box::new(find), found: OnceLock::new() }))
+    }
+
+    /// Its path.
+    ///
+    /// # Errors
+    /// What finding it says.
+    pub fn path(&self) -> std::io::Result<&Path> {
+        if self.0.found.get().is_none() {
+            let _ = self.0.found.set((self.0.find)()?);
+        }
+        self.0.found.get().map(PathBuf::as_path).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+}
+
+impl std::fmt::Debug for SharedFolder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("SharedFolder").field(&self.0.found.get()).finish()
+    }
+}
+
 /// A folder of the host.
 #[derive(Clone, Debug)]
 pub(crate) enum Folder {
     /// One that exists.
     Given(PathBuf),
+    /// One that is found when it is first asked for.
+    Shared(SharedFolder),
     /// An empty one of its own, made when it is first asked for and removed with the last clone.
     Temporary(Arc<OnceLock<tempfile::TempDir>>),
 }
@@ -107,6 +143,7 @@ impl Folder {
     fn path(&self) -> std::io::Result<&Path> {
         match self {
             Folder::Given(path) => Ok(path),
+            Folder::Shared(shared) => shared.path(),
             Folder::Temporary(made) => {
                 if made.get().is_none() {
                     // If two threads meet here, one of the two folders is dropped and thereby removed.

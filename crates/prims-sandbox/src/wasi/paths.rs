@@ -38,12 +38,12 @@ impl Wasi {
         }
         let (files, spec) = self.files();
         let directory = files.directory(spec, number)?;
-        let (mount, handle) = (directory.mount, directory.handle);
-        Ok(At {
-            mount,
-            handle,
-            path: guest.path(ptr, len)?,
-        })
+        let (mount, handle, path) = (directory.mount, directory.handle, guest.path(ptr, len)?);
+        if let Some((mount, path)) = files.mount_above(spec, number, &path) {
+            let handle = files.directory(spec, fd::FIRST + mount as u32)?.handle;
+            return Ok(At { mount, handle, path });
+        }
+        Ok(At { mount, handle, path })
     }
 
     /// As [`Wasi::at`], for calls that change something there.
@@ -251,7 +251,7 @@ impl Wasi {
         if matches!(stat.type_, DescriptorType::Directory) {
             let depth = files.depth_of_parent(spec, new.mount, new.handle, &new.path)?;
             let moved = files.open_below(old.handle, old.path.clone())?;
-            if depth + 1 + Tree::measure(&moved, u64::MAX, &spec.watch)?.height > MAX_DEPTH {
+            if depth + 1 + Tree::height(&moved, &spec.watch)? > MAX_DEPTH {
                 return Err(Errno::Mlink.into());
             }
         }
@@ -358,6 +358,40 @@ pub(super) struct PathTimes {
 }
 
 impl Files {
+    /// Where a path leads that goes up from a mount, as far as mounts can tell: the C library passes `/workspace/../tmp/x`
+    /// as `../tmp/x` below `/workspace`. `None` if it does not go up, or not to any mount; below the mount that is found,
+    /// what is left of the path is resolved like any other.
+    fn mount_above(&self, spec: &WasiSpec, number: u32, path: &str) -> Option<(usize, String)> {
+        fn parts(path: &str) -> impl Iterator<Item = &str> {
+            path.split('/').filter(|part| !matches!(*part, "" | "."))
+        }
+        let mut mount = (number - fd::FIRST) as usize;
+        if path.starts_with('/') || !self.is_mount(mount) || parts(path).next() != Some("..") {
+            return None;
+        }
+        let mut rest: Vec<&str> = parts(path).collect();
+        while rest.first() == Some(&"..") {
+            let ups = rest.iter().take_while(|part| **part == "..").count();
+            let mut place: Vec<&str> = parts(&spec.mounts.get(mount)?.guest_path).collect();
+            place.truncate(place.len().saturating_sub(ups));
+            place.extend(&rest[ups..]);
+            let mounts = spec.mounts.iter().enumerate();
+            let around = mounts.filter_map(|(index, mount)| {
+                let count = parts(&mount.guest_path).count();
+                place.iter().copied().take(count).eq(parts(&mount.guest_path)).then_some((count, index))
+            });
+            let (count, index) = around.max()?;
+            mount = index;
+            rest = place.split_off(count);
+        }
+        let directory = names_directory(path);
+        let mut path = if rest.is_empty() { ".".to_owned() } else { rest.join("/") };
+        if directory {
+            path.push('/');
+        }
+        Some((mount, path))
+    }
+
     /// Opens the directory `path` below `handle`, for a moment.
     fn open_below(&mut self, handle: Handle, path: String) -> Res<Arc<File>> {
         let view = &mut self.view();
@@ -434,11 +468,11 @@ fn path_flags(lookup: u32) -> Result<PathFlags, Errno> {
 /// A path that says it is a directory is about what a link points to, and nothing else than a directory will do. Some
 /// operations of wasmtime-wasi look at the name only.
 fn follow_directory(path: &str, follow: PathFlags) -> PathFlags {
-    if path.ends_with('/') || path.ends_with("/.") {
-        PathFlags::SYMLINK_FOLLOW
-    } else {
-        follow
-    }
+    if names_directory(path) { PathFlags::SYMLINK_FOLLOW } else { follow }
+}
+
+fn names_directory(path: &str) -> bool {
+    path.ends_with('/') || path.ends_with("/.")
 }
 
 fn timestamp(time: NewTime) -> NewTimestamp {

@@ -134,7 +134,7 @@ impl Quota {
     }
 
     fn measure(&self, root: &File, open: &mut Vec<Weak<File>>, watch: &Watch) -> Res<Usage> {
-        let mut usage = Tree::measure(root, self.max_files, watch)?.usage;
+        let mut usage = Tree::measure(root, self.max_files, true, watch)?.usage;
         open.retain(|file| file.strong_count() > 0);
         for file in open.iter().filter_map(Weak::upgrade) {
             let metadata = file.metadata()?;
@@ -181,9 +181,9 @@ impl Drop for Reservation<'_> {
 
 /// A look at a tree of directories.
 pub(super) struct Tree {
-    pub(super) usage: Usage,
+    usage: Usage,
     /// How many directories lie inside each other.
-    pub(super) height: usize,
+    height: usize,
 }
 
 impl Tree {
@@ -196,9 +196,14 @@ impl Tree {
         height: MAX_DEPTH + 1,
     };
 
-    /// Adds up what is below `root`. A tree with more than `max_files` names, or deeper than any guest can make it, is as
-    /// good as full.
-    pub(super) fn measure(root: &File, max_files: u64, watch: &Watch) -> Res<Tree> {
+    /// How many directories lie inside each other below `root`, or more than any guest can make.
+    pub(super) fn height(root: &File, watch: &Watch) -> Res<usize> {
+        Ok(Tree::measure(root, u64::MAX, false, watch)?.height)
+    }
+
+    /// Adds up what is below `root`, with or without the sizes of files. A tree with more than `max_files` names, or deeper
+    /// than any guest can make it, is as good as full.
+    fn measure(root: &File, max_files: u64, sizes: bool, watch: &Watch) -> Res<Tree> {
         let mut tree = Tree {
             usage: Usage::default(),
             height: 0,
@@ -222,7 +227,7 @@ impl Tree {
             }
             let here = dir.fd().map_err(host)?;
             let mut file_type = entry.file_type();
-            if matches!(file_type, FileType::RegularFile | FileType::Unknown) {
+            if file_type == FileType::Unknown || sizes && file_type == FileType::RegularFile {
                 match statat(here, name, AtFlags::SYMLINK_NOFOLLOW) {
                     Ok(stat) => {
                         file_type = FileType::from_raw_mode(stat.st_mode);

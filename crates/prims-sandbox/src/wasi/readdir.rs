@@ -136,7 +136,7 @@ impl Wasi {
             let mut whole = true;
             for part in [&header[..], entry.name.as_bytes()] {
                 let fits = part.len().min((buf_len - used) as usize);
-                guest.write(buf + used, &part[..fits])?;
+                guest.write(buf.wrapping_add(used), &part[..fits])?;
                 used += fits as u32;
                 whole &= fits == part.len();
             }

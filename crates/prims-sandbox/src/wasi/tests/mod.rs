@@ -2,6 +2,7 @@
 
 mod abuse;
 mod clocks;
+mod compared;
 mod descriptors;
 mod files;
 mod harness;
@@ -9,3 +10,4 @@ mod output;
 mod paths;
 mod quotas;
 mod random_calls;
+mod table;

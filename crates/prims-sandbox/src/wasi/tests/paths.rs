@@ -285,3 +285,53 @@ fn pipes_and_devices_are_not_opened() {
     );
     assert_eq!(guest.stat(WORK, "socket", 1).unwrap().filetype, 0);
 }
+
+/// A path that goes up from a mount is about the mount above, or the one beside it.
+#[test]
+fn paths_lead_from_mount_to_mount() {
+    let host = Host::new();
+    let mut guest = host.guest();
+    let there = guest.stat(RO, "file", 1).unwrap();
+    for path in ["../ro/file", "./.././ro//file", "../../../ro/file", "../work/../ro/file", "../ro/directory/../file"] {
+        assert_eq!(guest.stat(WORK, path, 1), Ok(there), "{path}");
+    }
+    guest.stat(WORK, "../ro/directory/", 1).unwrap();
+    assert_eq!(guest.stat(WORK, "../ro/file/", 1), Err(Errno::Notdir));
+    assert_eq!(guest.stat(WORK, "../work", 1), guest.stat(WORK, ".", 1));
+    assert_eq!(guest.create(WORK, "../ro/new"), Err(Errno::Rofs));
+    guest.create(WORK, "../other/new").unwrap();
+    assert!(host.folder.path().join("other/new").is_file());
+    assert_eq!(guest.rename(WORK, "../other/new", WORK, "new"), Err(Errno::Xdev));
+    guest.rename(WORK, "../other/new", OTHER, "old").unwrap();
+    guest.unlink(RO, "../other/old").unwrap();
+    // Mounts themselves stay where they are.
+    for path in ["../other", "../work", "../ro", "../other/"] {
+        assert!(guest.at("path_remove_directory", WORK, path).is_err(), "{path}");
+        assert!(guest.rename(WORK, path, WORK, "new").is_err(), "{path}");
+    }
+    // Where no mount is, nothing is; and only mounts are left upwards.
+    for path in ["..", "../outside", "../outside/secret", "../wor", "../workx", "../ro/../outside/secret"] {
+        assert_eq!(guest.stat(WORK, path, 1), Err(Errno::Perm), "{path}");
+    }
+    guest.mkdir(WORK, "d").unwrap();
+    let directory = guest.open(WORK, "d", bits::O_DIRECTORY, READ).unwrap();
+    assert_eq!(guest.stat(directory, "../../ro/file", 1), Err(Errno::Perm));
+
+    // With a mount at the root, as runs have one.
+    let mut spec = host.spec();
+    let mut mounts = spec.mounts.to_vec();
+    let names = ["/", "/usr/lib", "/usr/lib/site"];
+    for (mount, name) in mounts.iter_mut().zip(names) {
+        mount.guest_path = name.to_owned();
+    }
+    spec.mounts = mounts.into();
+    let mut guest = Guest::new(spec);
+    assert_eq!(guest.stat(OTHER, "../../../../file", 1), Ok(there));
+    assert_eq!(guest.stat(WORK, "../../usr/../file", 1), Err(Errno::Noent));
+    assert_eq!(guest.stat(OTHER, "../d", 1), guest.stat(WORK, "d", 1));
+    assert_eq!(guest.stat(OTHER, "..", 1), guest.stat(WORK, ".", 1));
+    assert_eq!(guest.stat(WORK, "../..", 1), guest.stat(RO, ".", 1));
+    assert_eq!(guest.stat(RO, "../..", 1), guest.stat(RO, ".", 1));
+    assert_eq!(guest.stat(RO, "../usr/lib/site/.", 1), guest.stat(OTHER, ".", 1));
+    assert!(outside_is_untouched(host.folder.path()));
+}

@@ -5,7 +5,7 @@ use crate::stop::Cancel;
 use crate::wasi::{Exit, Output};
 
 /// Numbers that look random and are the same every time.
-struct Numbers(u64);
+pub(super) struct Numbers(pub(super) u64);
 
 impl Numbers {
     fn next(&mut self) -> u64 {
@@ -15,11 +15,11 @@ impl Numbers {
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         (self.next() >> 11) % bound
     }
 
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
 
@@ -261,11 +261,14 @@ fn twenty_thousand_calls_break_nothing() {
     storm(0x9e37_79b9_7f4a_7c15, 20_000);
 }
 
-/// A longer search: `PRIMS_WASI_STORMS=1000` tries as many seeds.
+/// How long to search for trouble: `PRIMS_WASI_STORMS=1000` tries a thousand times as much.
+pub(super) fn storms() -> u64 {
+    std::env::var("PRIMS_WASI_STORMS").map_or(1, |storms| storms.parse().unwrap())
+}
+
 #[test]
 fn other_calls_break_nothing_either() {
-    let storms = std::env::var("PRIMS_WASI_STORMS").map_or(1, |storms| storms.parse().unwrap());
-    for seed in 1..=storms {
+    for seed in 1..=storms() {
         storm(seed, 5_000);
     }
 }
