@@ -101,7 +101,10 @@ struct Find {
 impl SharedFolder {
     /// The folder that `find` will return. It is asked until it succeeds.
     pub fn new(find: impl Fn() -> std::io::Result<PathBuf> + Send + Sync + 'static) -> SharedFolder {
-        SharedFolder(Arc::new(Find { find: Box::new(find), found: OnceLock::new() }))
+        SharedFolder(Arc::new(Find {
+            find: Box::new(find),
+            found: OnceLock::new(),
+        }))
     }
 
     /// Its path.
@@ -112,7 +115,11 @@ impl SharedFolder {
         if self.0.found.get().is_none() {
             let _ = self.0.found.set((self.0.find)()?);
         }
-        self.0.found.get().map(PathBuf::as_path).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+        self.0
+            .found
+            .get()
+            .map(PathBuf::as_path)
+            .ok_or_else(|| std::io::ErrorKind::NotFound.into())
     }
 }
 

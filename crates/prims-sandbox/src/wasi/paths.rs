@@ -378,14 +378,23 @@ impl Files {
             let mounts = spec.mounts.iter().enumerate();
             let around = mounts.filter_map(|(index, mount)| {
                 let count = parts(&mount.guest_path).count();
-                place.iter().copied().take(count).eq(parts(&mount.guest_path)).then_some((count, index))
+                place
+                    .iter()
+                    .copied()
+                    .take(count)
+                    .eq(parts(&mount.guest_path))
+                    .then_some((count, index))
             });
             let (count, index) = around.max()?;
             mount = index;
             rest = place.split_off(count);
         }
         let directory = names_directory(path);
-        let mut path = if rest.is_empty() { ".".to_owned() } else { rest.join("/") };
+        let mut path = if rest.is_empty() {
+            ".".to_owned()
+        } else {
+            rest.join("/")
+        };
         if directory {
             path.push('/');
         }
@@ -468,7 +477,11 @@ fn path_flags(lookup: u32) -> Result<PathFlags, Errno> {
 /// A path that says it is a directory is about what a link points to, and nothing else than a directory will do. Some
 /// operations of wasmtime-wasi look at the name only.
 fn follow_directory(path: &str, follow: PathFlags) -> PathFlags {
-    if names_directory(path) { PathFlags::SYMLINK_FOLLOW } else { follow }
+    if names_directory(path) {
+        PathFlags::SYMLINK_FOLLOW
+    } else {
+        follow
+    }
 }
 
 fn names_directory(path: &str) -> bool {

@@ -15,8 +15,14 @@ fn theirs(host: &Host) -> Guest<WasiP1Ctx> {
     add_to_linker_sync(&mut linker, |context| context).unwrap();
     let mut context = WasiCtxBuilder::new();
     context.allow_blocking_current_thread(true);
-    for (name, permissions) in [("ro", FsPerms::ReadOnly), ("work", FsPerms::ReadWrite), ("other", FsPerms::ReadWrite)] {
-        context.preopened_dir(host.folder.path().join(name), format!("/{name}"), permissions).unwrap();
+    for (name, permissions) in [
+        ("ro", FsPerms::ReadOnly),
+        ("work", FsPerms::ReadWrite),
+        ("other", FsPerms::ReadWrite),
+    ] {
+        context
+            .preopened_dir(host.folder.path().join(name), format!("/{name}"), permissions)
+            .unwrap();
     }
     Guest::with(&linker, context.build_p1())
 }
@@ -57,7 +63,8 @@ enum Step {
 }
 
 const PATHS: [&str; 17] = [
-    "a", "b", "d", "d/a", "d/e", "d/e/f", ".", "d/", "d/.", "d/../a", "a/", "link", "link/", "link/a", "none/a", "/a", "",
+    "a", "b", "d", "d/a", "d/e", "d/e/f", ".", "d/", "d/.", "d/../a", "a/", "link", "link/", "link/a", "none/a", "/a",
+    "",
 ];
 
 fn step(numbers: &mut Numbers) -> Step {
@@ -73,7 +80,16 @@ fn step(numbers: &mut Numbers) -> Step {
     let lookup = numbers.below(2) as u32;
     match choice {
         0..=4 => {
-            let oflags = numbers.pick(&[0, 0, bits::O_CREAT, bits::O_CREAT, bits::O_DIRECTORY, bits::O_TRUNC, 5, 9]);
+            let oflags = numbers.pick(&[
+                0,
+                0,
+                bits::O_CREAT,
+                bits::O_CREAT,
+                bits::O_DIRECTORY,
+                bits::O_TRUNC,
+                5,
+                9,
+            ]);
             let fdflags = numbers.pick(&[0, 0, bits::FD_APPEND, bits::FD_NONBLOCK]);
             let mut rights = numbers.pick(&[READ, WRITE, READ | WRITE]);
             if oflags & (bits::O_CREAT | bits::O_TRUNC) != 0 {
@@ -134,23 +150,30 @@ impl Step {
 
 /// What came of a step, as text; times and device numbers are left out.
 fn take<T>(guest: &mut Guest<T>, step: &Step) -> Answer<String> {
-    let stat = |stat: Stat| format!("{} {} {}", stat.filetype, stat.nlink, if stat.filetype == 3 { 0 } else { stat.size });
+    let stat = |stat: Stat| {
+        format!(
+            "{} {} {}",
+            stat.filetype,
+            stat.nlink,
+            if stat.filetype == 3 { 0 } else { stat.size }
+        )
+    };
     match step {
-        Step::Open(fd, path, lookup, oflags, rights, fdflags) => {
-            guest.open_with(*fd, path, *lookup, *oflags, *rights, *fdflags).map(|fd| fd.to_string())
-        }
+        Step::Open(fd, path, lookup, oflags, rights, fdflags) => guest
+            .open_with(*fd, path, *lookup, *oflags, *rights, *fdflags)
+            .map(|fd| fd.to_string()),
         Step::Close(fd) => guest.close(*fd).map(|()| String::new()),
         Step::Read(fd, len) => guest.read(*fd, *len).map(|bytes| format!("{bytes:?}")),
         Step::ReadAt(fd, len, at) => guest.pread(*fd, *len, *at).map(|bytes| format!("{bytes:?}")),
         Step::Write(fd, len) => guest.write(*fd, &TEXT[..*len]).map(|len| len.to_string()),
         Step::WriteAt(fd, len, at) => guest.pwrite(*fd, &TEXT[*len..2 * *len], *at).map(|len| len.to_string()),
         Step::Seek(fd, delta, whence) => guest.seek(*fd, *delta, *whence).map(|at| at.to_string()),
-        Step::Resize(fd, size) => {
-            guest.ask("fd_filestat_set_size", &[(*fd).into(), *size as i64]).map(|()| String::new())
-        }
-        Step::Renumber(from, to) => {
-            guest.ask("fd_renumber", &[(*from).into(), (*to).into()]).map(|()| String::new())
-        }
+        Step::Resize(fd, size) => guest
+            .ask("fd_filestat_set_size", &[(*fd).into(), *size as i64])
+            .map(|()| String::new()),
+        Step::Renumber(from, to) => guest
+            .ask("fd_renumber", &[(*from).into(), (*to).into()])
+            .map(|()| String::new()),
         Step::Status(fd) => guest.fstat(*fd).map(stat),
         Step::Stat(fd, path, lookup) => guest.stat(*fd, path, *lookup).map(stat),
         Step::List(fd) => guest.list(*fd, 1000).map(|entries| {
@@ -227,7 +250,11 @@ fn files_do_what_they_do_elsewhere() {
             succeeded += u32::from(our_answer.is_ok());
             let agreed = agree(&step, &our_answer, &their_answer);
             history.push(format!("{step:?} {our_answer:?}"));
-            assert!(agreed, "round {round}: {}\ntheirs: {their_answer:?}", history.join("\n"));
+            assert!(
+                agreed,
+                "round {round}: {}\ntheirs: {their_answer:?}",
+                history.join("\n")
+            );
         }
     }
     assert!(succeeded > 1000, "{succeeded}");
