@@ -13,7 +13,7 @@ SQLITE = ["SQLITE_THREADSAFE=0", "SQLITE_DEFAULT_MEMSTATUS=0", "SQLITE_OMIT_LOAD
 
 def build(ctx: Context, tools: Toolchain):
     names = ("zlib", "bzip2", "xz", "sqlite")
-    done = stamp(ctx, "libraries", *(ctx.sources[n].sha256 for n in names), Path(__file__), HERE / "builder/toolchain.py")
+    done = stamp(ctx, "libraries", *(ctx.sources[n].sha256 for n in names), Path(__file__), HERE / "modules/sqlite", HERE / "builder/toolchain.py")
     if done.done():
         return
     out, include = ctx.work / "libraries", tools.sysroot / "include"
@@ -40,8 +40,11 @@ def build(ctx: Context, tools: Toolchain):
     shutil.copytree(lzma / "api/lzma", include / "lzma", dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.am"))
 
     sqlite = ctx.src("sqlite") / "sqlite3"
-    flags = [*base, *(f"-D{d}" for d in SQLITE), "-w"]
-    tools.archive(tools.lib / "libsqlite3.a", tools.compile(out / "sqlite", [sqlite / "sqlite3.c"], flags))
+    # For WASI it would choose lock folders; see sqlite_fcntl.c.
+    flags = [*base, *(f"-D{d}" for d in SQLITE), '-DSQLITE_DEFAULT_UNIX_VFS="unix"', "-Dfcntl=prims_fcntl", "-w"]
+    objects = tools.compile(out / "sqlite", [sqlite / "sqlite3.c"], flags)
+    objects += tools.compile(out / "sqlite", [HERE / "modules/sqlite/fcntl.c"], base)
+    tools.archive(tools.lib / "libsqlite3.a", objects)
     install(include, sqlite / "sqlite3.h", sqlite / "sqlite3ext.h")
     done.mark()
 
