@@ -170,9 +170,13 @@ def _install_missing():
 
         os.umask = umask
 
+    original = platform.libc_ver
+
     def libc_ver(executable=None, lib="", version="", chunksize=16384):
-        """The interpreter's file, which the original would read, does not exist here."""
-        return lib, version
+        """Of the interpreter, whose file does not exist here, nothing is known; any other file is looked at."""
+        if executable in (None, sys.executable):
+            return lib, version
+        return original(executable, lib, version, chunksize)
 
     platform.libc_ver = libc_ver
 

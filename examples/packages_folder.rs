@@ -1,0 +1,79 @@
+//! Runs a script with a folder of packages instead of resolved requirements: native modules in it are compiled and linked as those
+//! of a wheel are. `python-wasm/conformance` runs the test suites of CPython and numpy with it.
+//!
+//! `packages_folder CACHE PACKAGES DIGEST PRELOAD WORKSPACE MOUNTS SECONDS BYTES SCRIPT`; DIGEST names the content of PACKAGES, PRELOAD
+//! is a list with commas of modules to import into the image. Prints how it ended and what it wrote as JSON.
+
+use prims_cache::Cache;
+use prims_sandbox::{Environment, Exit, Guest, Invocation, Limits, Options, Sandbox};
+use std::io::{Error, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [
+        cache,
+        packages,
+        digest,
+        preload,
+        workspace,
+        mounts,
+        seconds,
+        bytes,
+        script,
+    ] = &arguments[..]
+    else {
+        return Err("expected CACHE PACKAGES DIGEST PRELOAD WORKSPACE MOUNTS SECONDS BYTES SCRIPT".into());
+    };
+    let cache = Cache::open(Some(Path::new(cache)))?;
+    let guest = Guest {
+        module_digest: prims_wasm::guest::module_digest().to_owned(),
+        module: Arc::new(|| prims_wasm::guest::module().map_err(Error::other)),
+        stdlib: prims_wasm::guest::stdlib(&cache)?,
+        stdlib_digest: prims_wasm::guest::stdlib_digest().to_owned(),
+        skeleton: prims_wasm::guest::skeleton(&cache)?,
+    };
+    let sandbox = Sandbox::new(guest, cache, Options::default())?;
+    let image = sandbox.image(&Environment {
+        path: PathBuf::from(packages),
+        digest: digest.clone(),
+        preload: preload
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned)
+            .collect(),
+    })?;
+    let limits = Limits {
+        wall_clock: Duration::from_secs(seconds.parse()?),
+        memory: bytes.parse()?,
+        fuel: Limits::CEILING.fuel,
+        files_bytes: 5 << 30,
+        ..Limits::DEFAULT
+    };
+    let name = Path::new(script)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let invocation = Invocation {
+        filename: name.clone(),
+        argv: vec![name],
+        limits,
+        workspace: Some(PathBuf::from(workspace)),
+        mounts: Some(PathBuf::from(mounts)),
+        ..Invocation::new(std::fs::read_to_string(script)?)
+    };
+    let outcome = image.run(&invocation)?;
+    let (status, reason) = match outcome.exit {
+        Exit::Completed(_) => ("completed", String::new()),
+        Exit::Raised(error) => ("raised", error.traceback),
+        Exit::Exited(code) => ("exited", code.to_string()),
+        Exit::Stopped(reason) => ("stopped", reason.as_str().to_owned()),
+        Exit::Crashed(crash) => ("crashed", crash.message),
+    };
+    let report = serde_json::json!({"status": status, "reason": reason, "stdout": outcome.output.stdout.text(), "stderr": outcome.output.stderr.text()});
+    writeln!(std::io::stdout(), "{report}")?;
+    Ok(())
+}
