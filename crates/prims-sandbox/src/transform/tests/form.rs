@@ -326,11 +326,7 @@ fn what_a_module_may_not_be_is_refused_with_a_reason() {
             "tail calls",
         ),
         ("(module (memory 1) (type (struct)))".into(), Role::Main, "gc"),
-        (
-            "(module (memory 1) (table 0 externref))".into(),
-            Role::Main,
-            "gc types",
-        ),
+        ("(module (memory 1) (table 0 externref))".into(), Role::Main, "gc types"),
         (
             "(module (memory 1) (func (param v128) (drop (i8x16.relaxed_swizzle (local.get 0) (local.get 0)))))".into(),
             Role::Main,
