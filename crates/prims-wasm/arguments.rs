@@ -155,12 +155,18 @@ fn size(text: &str) -> Result<u64, String> {
     };
     let value: f64 = number.parse().map_err(|_| error())?;
     let bytes = value * f64::from(1u32 << shift);
-    if (1.0..9e15).contains(&bytes) { Ok(bytes as u64) } else { Err(error()) }
+    if (1.0..9e15).contains(&bytes) {
+        Ok(bytes as u64)
+    } else {
+        Err(error())
+    }
 }
 
 fn split_unit(text: &str) -> (&str, &str) {
     let text = text.trim();
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     (&text[..at], text[at..].trim())
 }
 

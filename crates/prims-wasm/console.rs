@@ -45,7 +45,11 @@ pub(crate) fn live() -> OutputSink {
             Stream::Stdout => (filters.0, &mut state.0),
             Stream::Stderr => (filters.1, &mut state.1),
         };
-        let _ = if filter { write(stream, &neutralizer.pass(bytes)) } else { write(stream, bytes) };
+        let _ = if filter {
+            write(stream, &neutralizer.pass(bytes))
+        } else {
+            write(stream, bytes)
+        };
     })
 }
 

@@ -111,7 +111,11 @@ impl<'a> Report<'a> {
                 fuel: outcome.usage.fuel,
                 peak_memory: outcome.usage.peak_memory,
             },
-            packages: report.packages.iter().map(|(name, version)| Package { name, version }).collect(),
+            packages: report
+                .packages
+                .iter()
+                .map(|(name, version)| Package { name, version })
+                .collect(),
         }
     }
 }

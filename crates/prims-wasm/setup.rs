@@ -18,7 +18,10 @@ pub fn interpreter(cache_dir: Option<&Path>, progress: Option<ProgressSink>) -> 
 
 /// The same on a cache that is open already.
 pub(crate) fn on_cache(cache: Cache, progress: Option<ProgressSink>) -> Result<Interpreter, Error> {
-    let options = Options { progress, ..Options::default() };
+    let options = Options {
+        progress,
+        ..Options::default()
+    };
     let guest = Guest {
         module_digest: guest::module_digest().to_owned(),
         module: Arc::new(|| guest::module().map_err(std::io::Error::other)),

@@ -93,7 +93,12 @@ impl Interpreter {
     /// Compiles the interpreter, or maps what was compiled before.
     pub fn new(guest: Guest, index: BundledIndex, cache: Cache, options: Options) -> Result<Interpreter, Error> {
         let sandbox = Sandbox::new(guest, cache.clone(), options)?;
-        Ok(Interpreter(Arc::new(Shared { sandbox, cache, index, images: Mutex::default() })))
+        Ok(Interpreter(Arc::new(Shared {
+            sandbox,
+            cache,
+            index,
+            images: Mutex::default(),
+        })))
     }
 
     /// The environment for some requirements: from memory, from the cache, or made now.
@@ -117,7 +122,11 @@ impl Interpreter {
                     preload: preload.map(str::to_owned).collect(),
                 };
                 let image = shared.sandbox.image(&environment)?;
-                Prepared { packages: installed.packages.clone(), image, installed: installed }
+                Prepared {
+                    packages: installed.packages.clone(),
+                    image,
+                    installed: installed,
+                }
             }
         };
         self.images().remember(requirements, prepared.clone());
@@ -134,7 +143,11 @@ impl Interpreter {
         let prepared = self.prepare(&request.requirements)?;
         let prepare = began.elapsed();
         let outcome = prepared.image.run(&request.invocation)?;
-        Ok(RunReport { outcome, packages: prepared.packages, prepare })
+        Ok(RunReport {
+            outcome,
+            packages: prepared.packages,
+            prepare,
+        })
     }
 }
 
@@ -153,12 +166,17 @@ impl Images {
     }
 
     fn remember(&mut self, requirements: &[String], prepared: Prepared) {
-        let oldest = self.by_requirements.iter().min_by_key(|(_, (used, _))| *used).map(|(asked, _)| asked.clone());
+        let oldest = self
+            .by_requirements
+            .iter()
+            .min_by_key(|(_, (used, _))| *used)
+            .map(|(asked, _)| asked.clone());
         if self.by_requirements.len() >= MAPPED_IMAGES
             && let Some(oldest) = oldest
         {
             self.by_requirements.remove(&oldest);
         }
-        self.by_requirements.insert(requirements.to_vec(), (self.clock, prepared));
+        self.by_requirements
+            .insert(requirements.to_vec(), (self.clock, prepared));
     }
 }

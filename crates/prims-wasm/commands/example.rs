@@ -36,7 +36,10 @@ pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u
     };
     let report = interpreter.run(&request)?;
     let (outcome, again) = (report.outcome, {
-        let quiet = Invocation { sink: None, ..request.invocation.clone() };
+        let quiet = Invocation {
+            sink: None,
+            ..request.invocation.clone()
+        };
         prepared.image.run(&quiet).map_err(prims_interpreter::Error::from)?
     });
     match &outcome.exit {
@@ -44,7 +47,11 @@ pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u
         Exit::Raised(error) => console::out(&format!("\n{}\n", error.traceback)),
         _ => {}
     }
-    let packages: Vec<String> = report.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
+    let packages: Vec<String> = report
+        .packages
+        .iter()
+        .map(|(name, version)| format!("{name} {version}"))
+        .collect();
     let millis = |duration: std::time::Duration| duration.as_secs_f64() * 1e3;
     console::out(&format!(
         "\npackages                          {}\n\

@@ -16,7 +16,11 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
     let (code, filename) = source(arguments)?;
     let from_stdin = arguments.file.as_deref() == Some(Path::new("-"));
     let stdin = if from_stdin { None } else { input(&code)? };
-    let script = if filename == "<code>" { "-c".to_owned() } else { filename.clone() };
+    let script = if filename == "<code>" {
+        "-c".to_owned()
+    } else {
+        filename.clone()
+    };
     let invocation = Invocation {
         filename,
         argv: std::iter::once(script).chain(arguments.args.iter().cloned()).collect(),
@@ -29,7 +33,10 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         ..Invocation::new(code)
     };
     let interpreter = setup::for_command(cache_dir)?;
-    let request = RunRequest { requirements: arguments.packages.deps.clone(), invocation };
+    let request = RunRequest {
+        requirements: arguments.packages.deps.clone(),
+        invocation,
+    };
     let report = interpreter.run(&request)?;
     if arguments.json {
         let json = serde_json::to_string_pretty(&Report::new(&report));
@@ -46,7 +53,10 @@ fn conclude(exit: &Exit) {
         Exit::Completed(Some(value)) => {
             let cut = if value.repr_truncated { " [cut]" } else { "" };
             let live = console::live();
-            live(prims_sandbox::Stream::Stdout, format!("{}{cut}\n", value.repr).as_bytes());
+            live(
+                prims_sandbox::Stream::Stdout,
+                format!("{}{cut}\n", value.repr).as_bytes(),
+            );
         }
         Exit::Completed(None) | Exit::Exited(_) => {}
         Exit::Raised(error) => {
@@ -74,7 +84,10 @@ fn source(arguments: &Run) -> Result<(String, String), Error> {
         ("<stdin>".to_owned(), read("<stdin>", std::io::stdin().lock())?)
     } else {
         let name = path.display().to_string();
-        let file = std::fs::File::open(path).map_err(|source| Error::Read { name: name.clone(), source })?;
+        let file = std::fs::File::open(path).map_err(|source| Error::Read {
+            name: name.clone(),
+            source,
+        })?;
         (name.clone(), read(&name, file)?)
     };
     let code = String::from_utf8(bytes).map_err(|_| Error::NotText(name))?;
@@ -92,12 +105,17 @@ fn input(code: &str) -> Result<Option<String>, Error> {
     if stdin.is_terminal() || !["input(", "stdin", "fileinput"].iter().any(|word| code.contains(word)) {
         return Ok(None);
     }
-    Ok(Some(String::from_utf8_lossy(&read("<stdin>", stdin.lock())?).into_owned()))
+    Ok(Some(
+        String::from_utf8_lossy(&read("<stdin>", stdin.lock())?).into_owned(),
+    ))
 }
 
 fn read(name: &str, from: impl Read) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![];
-    let failed = |source| Error::Read { name: name.to_owned(), source };
+    let failed = |source| Error::Read {
+        name: name.to_owned(),
+        source,
+    };
     from.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > MAX_TEXT {
         return Err(failed(std::io::Error::other(format!("more than {MAX_TEXT} bytes"))));

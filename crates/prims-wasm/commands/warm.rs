@@ -12,7 +12,10 @@ pub(super) fn warm(arguments: &Warm, cache_dir: Option<&Path>) -> Result<u8, Err
     let prepared = interpreter.prepare(&arguments.packages.deps)?;
     let record = prepared.image.prepared();
     for skipped in &record.skipped {
-        console::note(&format!("{} was not imported ahead of time: {}", skipped.module, skipped.error));
+        console::note(&format!(
+            "{} was not imported ahead of time: {}",
+            skipped.module, skipped.error
+        ));
     }
     console::out(&format!(
         "ready in {:.1} s: CPython {} with {} modules imported, {:.1} MiB of memory per image\n",
