@@ -44,11 +44,12 @@ def denied(message):
     return error
 
 
-def _refusal(name, message):
+def _refusal(name, message, module="os"):
     def refuse(*args, **kwargs):
         raise denied(message)
 
     refuse.__name__ = refuse.__qualname__ = name
+    refuse.__module__ = module
     return refuse
 
 
@@ -124,7 +125,7 @@ def _install_processes():
     popen.__name__ = "__init__"
     popen.__qualname__ = "Popen.__init__"
     subprocess.Popen.__init__ = popen
-    multiprocessing.process.BaseProcess.start = _refusal("start", NO_PROCESSES)
+    multiprocessing.process.BaseProcess.start = _refusal("start", NO_PROCESSES, "multiprocessing.process")
     multiprocessing.pool.Pool.__init__ = _pool_init
     # What the standard library says itself where processes cannot be: `compileall` and others go on without.
     concurrent.futures.process._system_limits_checked = True
