@@ -46,8 +46,13 @@ impl Bench {
 }
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let unknown = wanted.iter().find(|name| !FIGURES.iter().any(|(figure, ..)| figure == name));
+    let wanted: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let unknown = wanted
+        .iter()
+        .find(|name| !FIGURES.iter().any(|(figure, ..)| figure == name));
     if let Some(name) = unknown {
         let names: Vec<&str> = FIGURES.iter().map(|(name, ..)| *name).collect();
         eprintln!("no figure is called `{name}`, there are: {}", names.join(", "));
@@ -59,7 +64,12 @@ fn main() {
     };
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("machine: {cores} cores, {}", processor());
-    println!("baseline: {}\n", output_of(Command::new(&bench.python).arg("-VV")).trim().replace('\n', " "));
+    println!(
+        "baseline: {}\n",
+        output_of(Command::new(&bench.python).arg("-VV"))
+            .trim()
+            .replace('\n', " ")
+    );
     for (name, what, figure) in FIGURES {
         if wanted.is_empty() || wanted.iter().any(|w| w == name) {
             println!("## {name}: {what}\n");
@@ -71,13 +81,17 @@ fn main() {
 
 fn processor() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    let model = info
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
 fn output_of(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
+    output
+        .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
+        .unwrap_or_default()
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -95,7 +109,10 @@ fn ms(duration: Duration) -> f64 {
 }
 
 fn run(prepared: &Prepared, code: &str) -> Outcome {
-    let outcome = prepared.image.run(&Invocation::new(code)).expect("the host does its part");
+    let outcome = prepared
+        .image
+        .run(&Invocation::new(code))
+        .expect("the host does its part");
     assert!(matches!(outcome.exit, Exit::Completed(_)), "{code}: {:?}", outcome.exit);
     outcome
 }
@@ -147,8 +164,15 @@ fn numpy(bench: &Bench) {
         outcome.usage.wall
     });
     println!("| what | median | p99 |\n|---|---|---|");
-    println!("| `python3 -I -S -c pass` as a process (no numpy) | {:.2} ms | |", ms(native));
-    println!("| time before user code starts, numpy imported | {:.3} ms | {:.3} ms |", ms(median(starts.clone())), ms(percentile(&mut starts, 99)));
+    println!(
+        "| `python3 -I -S -c pass` as a process (no numpy) | {:.2} ms | |",
+        ms(native)
+    );
+    println!(
+        "| time before user code starts, numpy imported | {:.3} ms | {:.3} ms |",
+        ms(median(starts.clone())),
+        ms(percentile(&mut starts, 99))
+    );
     println!("| whole fresh run of `1+1` in that image | {:.3} ms | |", ms(ours));
 }
 
@@ -159,12 +183,18 @@ fn start(bench: &Bench) {
     let (mut ours, mut native) = (vec![], vec![]);
     for _ in 0..40 {
         ours.push(once());
-        native.push(timed(|| drop(output_of(Command::new(&bench.python).args(["-c", "print(1+1)"])))));
+        native.push(timed(|| {
+            drop(output_of(Command::new(&bench.python).args(["-c", "print(1+1)"])))
+        }));
     }
     let (ours, native) = (median(ours), median(native));
     println!("| what | median | ratio |\n|---|---|---|");
     println!("| `python3 -c 'print(1+1)'` | {:.1} ms | 1 |", ms(native));
-    println!("| `prims-wasm run -c 1+1` | {:.1} ms | {:.1} |", ms(ours), ours.as_secs_f64() / native.as_secs_f64());
+    println!(
+        "| `prims-wasm run -c 1+1` | {:.1} ms | {:.1} |",
+        ms(ours),
+        ours.as_secs_f64() / native.as_secs_f64()
+    );
 }
 
 /// The program prints one line per part, name and milliseconds, for guest and native alike.
@@ -173,7 +203,10 @@ const CPU: &str = include_str!("cpu.py");
 fn cpu(bench: &Bench) {
     let prepared = bench.prepared(&[]);
     let parse = |text: &str| -> Vec<(String, f64)> {
-        let part = |line: &str| line.split_once(' ').and_then(|(name, ms)| Some((name.to_owned(), ms.trim().parse().ok()?)));
+        let part = |line: &str| {
+            line.split_once(' ')
+                .and_then(|(name, ms)| Some((name.to_owned(), ms.trim().parse().ok()?)))
+        };
         text.lines().filter_map(part).collect()
     };
     let mut rounds: Vec<(Vec<(String, f64)>, Vec<(String, f64)>)> = vec![];
@@ -186,7 +219,10 @@ fn cpu(bench: &Bench) {
     let (mut product, mut parts) = (1.0f64, 0);
     for (k, (name, _)) in rounds[0].1.iter().enumerate() {
         let pick = |which: fn(&(Vec<(String, f64)>, Vec<(String, f64)>)) -> &Vec<(String, f64)>| {
-            let mut times: Vec<f64> = rounds.iter().filter_map(|round| which(round).get(k).map(|(_, ms)| *ms)).collect();
+            let mut times: Vec<f64> = rounds
+                .iter()
+                .filter_map(|round| which(round).get(k).map(|(_, ms)| *ms))
+                .collect();
             times.sort_by(f64::total_cmp);
             times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
         };
@@ -197,7 +233,10 @@ fn cpu(bench: &Bench) {
             parts += 1;
         }
     }
-    println!("| geometric mean without sha256 | | | {:.2} |", product.powf(1.0 / f64::from(parts)));
+    println!(
+        "| geometric mean without sha256 | | | {:.2} |",
+        product.powf(1.0 / f64::from(parts))
+    );
 }
 
 fn throughput(bench: &Bench) {
@@ -235,7 +274,12 @@ fn memory(bench: &Bench) {
         }
         prepared.image.verify_slots();
         let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
-        let written = prepared.image.last_written().map_or("unknown on this system".into(), |bytes| format!("{:.2} MiB", mib(bytes)));
+        let written = prepared
+            .image
+            .last_written()
+            .map_or("unknown on this system".into(), |bytes| {
+                format!("{:.2} MiB", mib(bytes))
+            });
         println!("| {name} | {:.1} MiB | {written} |", mib(prepared.image.memory_len()));
     }
 }
@@ -267,7 +311,9 @@ fn slots(bench: &Bench) {
             differing += bytes;
         }
     }
-    println!("10,000 adversarial runs, {checked} slots compared with their image byte by byte, {differing} bytes differ");
+    println!(
+        "10,000 adversarial runs, {checked} slots compared with their image byte by byte, {differing} bytes differ"
+    );
 }
 
 fn deadline(bench: &Bench) {
@@ -279,7 +325,10 @@ fn deadline(bench: &Bench) {
         ("`sum(range(10**12))`", "sum(range(10**12))"),
         ("`time.sleep(1e9)`", "import time\ntime.sleep(1e9)"),
         ("`10**10**8`", "10**10**8"),
-        ("copying 200 MiB over and over", "b = bytearray(200 << 20)\nwhile True: c = bytes(b)"),
+        (
+            "copying 200 MiB over and over",
+            "b = bytearray(200 << 20)\nwhile True: c = bytes(b)",
+        ),
     ] {
         let limit = Duration::from_millis(200);
         let mut late: Vec<Duration> = (0..7)
@@ -293,7 +342,11 @@ fn deadline(bench: &Bench) {
                 took.saturating_sub(limit)
             })
             .collect();
-        println!("| {name} | {:.1} ms | {:.1} ms |", ms(median(late.clone())), ms(percentile(&mut late, 100)));
+        println!(
+            "| {name} | {:.1} ms | {:.1} ms |",
+            ms(median(late.clone())),
+            ms(percentile(&mut late, 100))
+        );
     }
 }
 
@@ -304,8 +357,15 @@ fn growth(bench: &Bench) {
     let state = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
-        let kib: u64 = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
-        (kib, count("/proc/self/fd"), count("/proc/self/task"), count(temporary.to_str().unwrap_or("/tmp")))
+        let kib: u64 = line
+            .and_then(|line| line.trim().trim_end_matches(" kB").parse().ok())
+            .unwrap_or(0);
+        (
+            kib,
+            count("/proc/self/fd"),
+            count("/proc/self/task"),
+            count(temporary.to_str().unwrap_or("/tmp")),
+        )
     };
     for _ in 0..2000 {
         run(&prepared, "open('/tmp/x', 'w').write('x')");
@@ -313,7 +373,14 @@ fn growth(bench: &Bench) {
     prepared.image.verify_slots();
     let before = state();
     for k in 0..100_000 {
-        run(&prepared, if k % 10 == 0 { "open('/tmp/x', 'w').write('x')" } else { "1+1" });
+        run(
+            &prepared,
+            if k % 10 == 0 {
+                "open('/tmp/x', 'w').write('x')"
+            } else {
+                "1+1"
+            },
+        );
     }
     prepared.image.verify_slots();
     let after = state();

@@ -56,7 +56,9 @@ fn config() -> Config {
     // Memories are ours: copy-on-write views of images, reset in place. wasmtime's own copy-on-write is for its own mappings.
     config.allocation_strategy(InstanceAllocationStrategy::OnDemand);
     config.memory_init_cow(false);
-    config.with_host_memory(Arc::new(Creator { linear_memory_reservation: MEMORY_RESERVATION as usize }));
+    config.with_host_memory(Arc::new(Creator {
+        linear_memory_reservation: MEMORY_RESERVATION as usize,
+    }));
     // Never traded for density: with them every out-of-bounds access is a fault, whatever the index.
     config.memory_reservation(MEMORY_RESERVATION);
     config.memory_guard_size(32 << 20);

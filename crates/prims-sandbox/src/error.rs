@@ -61,7 +61,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Cache(error) => error.hint().map(Into::into),
-            Error::Module { .. } => Some("remove the package that brings it, or use a version without native code".into()),
+            Error::Module { .. } => {
+                Some("remove the package that brings it, or use a version without native code".into())
+            }
             Error::Limit(_) => Some("ask for less, or have the operator raise the ceiling".into()),
             _ => None,
         }

@@ -56,7 +56,12 @@ pub(crate) struct Meter {
 
 impl Meter {
     pub(crate) fn new(watch: Watch, limit: u64) -> Meter {
-        Meter { watch, limit, used: 0, slice: 0 }
+        Meter {
+            watch,
+            limit,
+            used: 0,
+            slice: 0,
+        }
     }
 
     /// Accounts for the slice that ended with `budget` left (negative: overdrawn) and hands out the next one.
@@ -87,7 +92,11 @@ pub(crate) struct MemoryLimit {
 
 impl MemoryLimit {
     fn new(limits: &Limits) -> MemoryLimit {
-        MemoryLimit { limit: usize::try_from(limits.memory).unwrap_or(usize::MAX), peak: 0, refused: None }
+        MemoryLimit {
+            limit: usize::try_from(limits.memory).unwrap_or(usize::MAX),
+            peak: 0,
+            refused: None,
+        }
     }
 }
 
@@ -133,7 +142,10 @@ pub(crate) struct Reply {
 
 impl Reply {
     fn new(limits: &Limits) -> Reply {
-        Reply { limit: limits.result.saturating_add(REPLY_OVERHEAD), bytes: None }
+        Reply {
+            limit: limits.result.saturating_add(REPLY_OVERHEAD),
+            bytes: None,
+        }
     }
 }
 
@@ -142,13 +154,17 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<Host>> {
     let mut linker = Linker::new(engine);
     wasi::add_to_linker(&mut linker, |host: &mut Host| &mut host.wasi)?;
     linker.func_wrap(transform::REFILL.0, transform::REFILL.1, refill_budget)?;
-    linker.func_wrap("prims", "respond", |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<()> {
-        let limit = caller.data().reply.limit;
-        let bytes = read(&mut caller, at, len, limit)?;
-        // The first answer counts: nothing that runs later (a finalizer, an atexit hook) can replace it.
-        caller.data_mut().reply.bytes.get_or_insert(bytes);
-        Ok(())
-    })?;
+    linker.func_wrap(
+        "prims",
+        "respond",
+        |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<()> {
+            let limit = caller.data().reply.limit;
+            let bytes = read(&mut caller, at, len, limit)?;
+            // The first answer counts: nothing that runs later (a finalizer, an atexit hook) can replace it.
+            caller.data_mut().reply.bytes.get_or_insert(bytes);
+            Ok(())
+        },
+    )?;
     link::add_to_linker(&mut linker)?;
     Ok(linker)
 }

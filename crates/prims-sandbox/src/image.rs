@@ -43,7 +43,11 @@ pub(crate) fn write_pages(memory: &[u8], out: &mut (impl Write + Seek)) -> std::
 pub(crate) const SITE_PACKAGES: &str = "/usr/local/lib/python3.13/site-packages";
 
 /// File names CPython takes for native modules of this build, and those of wheels built for Pyodide's ABI.
-const SUFFIXES: [&str; 3] = [".cpython-313-wasm32-wasi.so", ".cpython-313-wasm32-emscripten.so", ".abi3.so"];
+const SUFFIXES: [&str; 3] = [
+    ".cpython-313-wasm32-wasi.so",
+    ".cpython-313-wasm32-emscripten.so",
+    ".abi3.so",
+];
 
 /// The native modules below an environment's folder: guest path and host path, in a fixed order.
 pub(crate) fn native_modules(environment: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
@@ -51,7 +55,9 @@ pub(crate) fn native_modules(environment: &Path) -> std::io::Result<Vec<(String,
     while let Some((folder, guest)) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {
             let entry = entry?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
             let kind = entry.file_type()?;
             let guest = format!("{guest}/{name}");
             if kind.is_dir() {

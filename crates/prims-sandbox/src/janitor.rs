@@ -17,7 +17,9 @@ pub(crate) fn hand_over(job: impl FnOnce() + Send + 'static) {
     let janitor = JANITOR.get_or_init(|| {
         let (sender, receiver) = sync_channel::<Job>(QUEUE);
         let work = move || receiver.into_iter().for_each(|job| job());
-        let thread = std::thread::Builder::new().name("prims-janitor".into()).stack_size(STACK);
+        let thread = std::thread::Builder::new()
+            .name("prims-janitor".into())
+            .stack_size(STACK);
         thread.spawn(work).ok().map(|_| sender)
     });
     let job: Job = Box::new(job);

@@ -36,7 +36,8 @@ pub use error::Error;
 pub use limits::{AboveCeiling, Limits};
 pub use memory::SlotPolicy;
 pub use outcome::{
-    CapturedStream, Crash, Exit, Invocation, Outcome, Output, OutputSink, Prepared, PythonError, Rich, Skipped, Stream, Usage, Value,
+    CapturedStream, Crash, Exit, Invocation, Outcome, Output, OutputSink, Prepared, PythonError, Rich, Skipped, Stream,
+    Usage, Value,
 };
 pub use sandbox::{Environment, Guest, Image, Options, Progress, ProgressSink, Sandbox};
 pub use stop::{Cancel, StopReason};

@@ -50,7 +50,11 @@ impl Limits {
     /// The limits, or the first one that is above its ceiling.
     pub fn within(self, ceiling: &Limits) -> Result<Limits, AboveCeiling> {
         let check = |what, asked: u64, allowed: u64| {
-            if asked > allowed { Err(AboveCeiling { what, asked, allowed }) } else { Ok(()) }
+            if asked > allowed {
+                Err(AboveCeiling { what, asked, allowed })
+            } else {
+                Ok(())
+            }
         };
         let millis = |d: Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
         check("wall_clock (ms)", millis(self.wall_clock), millis(ceiling.wall_clock))?;
@@ -89,8 +93,14 @@ mod tests {
     #[test]
     fn a_limit_above_its_ceiling_is_named() {
         assert_eq!(Limits::DEFAULT.within(&Limits::CEILING), Ok(Limits::DEFAULT));
-        let greedy = Limits { memory: 5 << 30, ..Limits::DEFAULT };
+        let greedy = Limits {
+            memory: 5 << 30,
+            ..Limits::DEFAULT
+        };
         let error = greedy.within(&Limits::CEILING).unwrap_err();
-        assert_eq!(error.to_string(), "limit memory (bytes) is 5368709120, at most 4294967296 is allowed");
+        assert_eq!(
+            error.to_string(),
+            "limit memory (bytes) is 5368709120, at most 4294967296 is allowed"
+        );
     }
 }

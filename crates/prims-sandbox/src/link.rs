@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
-    AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut,
-    Table, TypedFunc, Val,
+    AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut, Table,
+    TypedFunc, Val,
 };
 
 /// Side modules one instance may hold; numpy loads 12, scipy would load about 100.
@@ -46,7 +46,11 @@ pub(crate) struct CompiledRecord {
 
 impl Compiled {
     pub(crate) fn new(module: Module, record: CompiledRecord) -> Compiled {
-        Compiled { module, record, symbols: OnceLock::new() }
+        Compiled {
+            module,
+            record,
+            symbols: OnceLock::new(),
+        }
     }
 
     fn info(&self) -> &ModuleInfo {
@@ -54,7 +58,8 @@ impl Compiled {
     }
 
     fn symbols(&self) -> &Symbols {
-        self.symbols.get_or_init(|| Symbols::of(&self.record.info, &self.record.positions))
+        self.symbols
+            .get_or_init(|| Symbols::of(&self.record.info, &self.record.positions))
     }
 }
 
@@ -178,11 +183,15 @@ const STACK_POINTER: &str = "__stack_pointer";
 
 /// The host functions behind `dlopen`, `dlsym` and `dlerror`.
 pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.func_wrap("prims", "dlopen", |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<u32> {
-        let path = name(&mut caller, at, len)?;
-        let handle = dlopen(caller.as_context_mut(), &path)?;
-        Ok(handle.unwrap_or_else(|error| fail(&mut caller, format!("{path}: {error}"))))
-    })?;
+    linker.func_wrap(
+        "prims",
+        "dlopen",
+        |mut caller: Caller<'_, Host>, at: u32, len: u32| -> wasmtime::Result<u32> {
+            let path = name(&mut caller, at, len)?;
+            let handle = dlopen(caller.as_context_mut(), &path)?;
+            Ok(handle.unwrap_or_else(|error| fail(&mut caller, format!("{path}: {error}"))))
+        },
+    )?;
     linker.func_wrap(
         "prims",
         "dlsym",
@@ -192,12 +201,16 @@ pub(crate) fn add_to_linker(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
             Ok(address.unwrap_or_else(|error| fail(&mut caller, error.to_string())))
         },
     )?;
-    linker.func_wrap("prims", "dlerror", |mut caller: Caller<'_, Host>, at: u32, cap: u32| -> wasmtime::Result<u32> {
-        let message = std::mem::take(&mut caller.data_mut().linkage.message).into_bytes();
-        let len = message.len().min(cap as usize);
-        host::memory(&mut caller)?.write(&mut caller, at as usize, &message[..len])?;
-        Ok(len as u32)
-    })?;
+    linker.func_wrap(
+        "prims",
+        "dlerror",
+        |mut caller: Caller<'_, Host>, at: u32, cap: u32| -> wasmtime::Result<u32> {
+            let message = std::mem::take(&mut caller.data_mut().linkage.message).into_bytes();
+            let len = message.len().min(cap as usize);
+            host::memory(&mut caller)?.write(&mut caller, at as usize, &message[..len])?;
+            Ok(len as u32)
+        },
+    )?;
     Ok(())
 }
 
@@ -256,7 +269,11 @@ impl Linkage {
         // A function that is in the module's own table segments has one address for everybody, or C code that
         // compares function pointers would go wrong.
         if let Some(Some(offset)) = self.symbols(owner).functions.get(symbol) {
-            let base = if owner == 0 { 0 } else { self.loaded[owner as usize - 1].record.table_base };
+            let base = if owner == 0 {
+                0
+            } else {
+                self.loaded[owner as usize - 1].record.table_base
+            };
             return Some(base.wrapping_add(*offset));
         }
         let key = (owner, symbol.to_owned());
@@ -272,9 +289,15 @@ fn index_of(store: &mut StoreContextMut<'_, Host>, owner: Owner, symbol: &str) -
         return Ok(index);
     }
     let undefined = || LinkError::Undefined(symbol.into());
-    let (instance, main) = (linkage.instance(owner).ok_or_else(undefined)?, linkage.main.ok_or_else(undefined)?);
+    let (instance, main) = (
+        linkage.instance(owner).ok_or_else(undefined)?,
+        linkage.main.ok_or_else(undefined)?,
+    );
     let function = instance.get_func(&mut *store, symbol).ok_or_else(undefined)?;
-    let index = main.table.grow(&mut *store, 1, Ref::Func(Some(function))).map_err(|_| LinkError::Table)?;
+    let index = main
+        .table
+        .grow(&mut *store, 1, Ref::Func(Some(function)))
+        .map_err(|_| LinkError::Table)?;
     let index = u32::try_from(index).map_err(|_| LinkError::Table)?;
     store.data_mut().linkage.functions.insert((owner, symbol.into()), index);
     Ok(index)
@@ -301,26 +324,45 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     if let Some(at) = linkage.loaded.iter().position(|loaded| loaded.record.path == path) {
         return Ok(Ok(at as u32 + 1));
     }
-    let Some(library) = linkage.libraries.get(path).cloned() else { return Ok(Err(LinkError::Unknown)) };
+    let Some(library) = linkage.libraries.get(path).cloned() else {
+        return Ok(Err(LinkError::Unknown));
+    };
     if linkage.loaded.len() >= MAX_LIBRARIES {
         return Ok(Err(LinkError::TooMany));
     }
-    let Some(main) = linkage.main else { return Ok(Err(LinkError::Unknown)) };
+    let Some(main) = linkage.main else {
+        return Ok(Err(LinkError::Unknown));
+    };
 
     let zalloc: TypedFunc<(u32, u32), u32> = main.instance.get_typed_func(&mut store, "prims_zalloc")?;
-    let memory_base = zalloc.call(&mut store, (library.info().memory_align, library.info().memory_size.max(1)))?;
+    let memory_base = zalloc.call(
+        &mut store,
+        (library.info().memory_align, library.info().memory_size.max(1)),
+    )?;
     let globals = zalloc.call(&mut store, (16, globals_size(library.info())))?;
     if memory_base == 0 || globals == 0 {
         return Ok(Err(LinkError::Memory));
     }
-    let table_base = match main.table.grow(&mut store, u64::from(library.info().table_size), Ref::Func(None)) {
+    let table_base = match main
+        .table
+        .grow(&mut store, u64::from(library.info().table_size), Ref::Func(None))
+    {
         Ok(base) => base as u32,
         Err(_) => return Ok(Err(LinkError::Table)),
     };
 
     let linkage = &store.data().linkage;
-    let loaded = linkage.loaded.iter().map(|loaded| Arc::clone(&loaded.library)).collect();
-    let sources = match (Names { program: &linkage.program, loaded }).plan(&library) {
+    let loaded = linkage
+        .loaded
+        .iter()
+        .map(|loaded| Arc::clone(&loaded.library))
+        .collect();
+    let sources = match (Names {
+        program: &linkage.program,
+        loaded,
+    })
+    .plan(&library)
+    {
         Ok(sources) => sources,
         Err(error) => return Ok(Err(error)),
     };
@@ -329,8 +371,17 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
         Ok(instance) => instance,
         Err(error) => return Ok(Err(LinkError::Engine(error.to_string()))),
     };
-    let record = Arc::new(LoadRecord { path: path.into(), memory_base, table_base, globals });
-    let loaded = Loaded { record, library: Arc::clone(&library), instance };
+    let record = Arc::new(LoadRecord {
+        path: path.into(),
+        memory_base,
+        table_base,
+        globals,
+    });
+    let loaded = Loaded {
+        record,
+        library: Arc::clone(&library),
+        instance,
+    };
     store.data_mut().linkage.loaded.push(loaded);
     let handle = store.data().linkage.loaded.len() as Owner;
 
@@ -383,7 +434,9 @@ fn fill_globals(
             (_, None) => 0,
         };
         let at = globals as usize + 8 * k;
-        main.memory.write(&mut *store, at, &u64::from(value).to_le_bytes()).map_err(|_| LinkError::Memory)?;
+        main.memory
+            .write(&mut *store, at, &u64::from(value).to_le_bytes())
+            .map_err(|_| LinkError::Memory)?;
     }
     Ok(())
 }
@@ -396,7 +449,9 @@ fn instantiate(
     shared: &[(Owner, ModuleExport)],
     found: &mut Vec<Option<Extern>>,
 ) -> wasmtime::Result<Instance> {
-    let Some(main) = store.data().linkage.main else { wasmtime::bail!("no interpreter to link to") };
+    let Some(main) = store.data().linkage.main else {
+        wasmtime::bail!("no interpreter to link to")
+    };
     let mut externs = Vec::with_capacity(sources.len());
     for source in sources {
         externs.push(match source {
@@ -425,7 +480,9 @@ fn exported(store: &mut StoreContextMut<'_, Host>, owner: Owner, export: &Module
 }
 
 fn call(store: &mut StoreContextMut<'_, Host>, instance: Instance, name: &str, argument: u32) -> wasmtime::Result<()> {
-    instance.get_typed_func::<u32, ()>(&mut *store, name)?.call(store, argument)
+    instance
+        .get_typed_func::<u32, ()>(&mut *store, name)?
+        .call(store, argument)
 }
 
 /// Makes a freshly instantiated interpreter known to the linker.
@@ -447,18 +504,31 @@ fn attach_parts(
     stack_pointer: Extern,
     budget: Extern,
 ) -> wasmtime::Result<Memory> {
-    let parts = (memory.into_memory(), table.into_table(), stack_pointer.into_global(), budget.into_global());
+    let parts = (
+        memory.into_memory(),
+        table.into_table(),
+        stack_pointer.into_global(),
+        budget.into_global(),
+    );
     let (Some(memory), Some(table), Some(stack_pointer), Some(budget)) = parts else {
         wasmtime::bail!("the interpreter's exports have the wrong kinds");
     };
-    let main = Main { instance, memory, table, stack_pointer, budget };
+    let main = Main {
+        instance,
+        memory,
+        table,
+        stack_pointer,
+        budget,
+    };
     store.as_context_mut().data_mut().linkage.main = Some(main);
     Ok(memory)
 }
 
 /// What is left of the budget in the guest's hands.
 pub(crate) fn budget(mut store: impl AsContextMut<Data = Host>) -> i64 {
-    let Some(main) = store.as_context_mut().data().linkage.main else { return 0 };
+    let Some(main) = store.as_context_mut().data().linkage.main else {
+        return 0;
+    };
     match main.budget.get(&mut store) {
         Val::I64(budget) => budget,
         _ => 0,
@@ -468,20 +538,40 @@ pub(crate) fn budget(mut store: impl AsContextMut<Data = Host>) -> i64 {
 /// Saves all globals into the guest's memory and records the rest of the linkage, for an image.
 pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<LinkageRecord> {
     let mut store = store.as_context_mut();
-    let Some(main) = store.data().linkage.main else { wasmtime::bail!("no interpreter to save") };
+    let Some(main) = store.data().linkage.main else {
+        wasmtime::bail!("no interpreter to save")
+    };
     let zalloc: TypedFunc<(u32, u32), u32> = main.instance.get_typed_func(&mut store, "prims_zalloc")?;
     let size = globals_size(store.data().linkage.program.info());
     let globals = zalloc.call(&mut store, (16, size))?;
     wasmtime::ensure!(globals != 0, "no memory left for the interpreter's globals");
     for loaded in store.data().linkage.loaded.clone() {
-        call(&mut store, loaded.instance, transform::SAVE_GLOBALS, loaded.record.globals)?;
+        call(
+            &mut store,
+            loaded.instance,
+            transform::SAVE_GLOBALS,
+            loaded.record.globals,
+        )?;
     }
     call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
     let table = main.table.size(&store);
     let linkage = &store.data().linkage;
-    let mut functions: Vec<_> = linkage.functions.iter().map(|((owner, name), at)| (*owner, name.clone(), *at)).collect();
+    let mut functions: Vec<_> = linkage
+        .functions
+        .iter()
+        .map(|((owner, name), at)| (*owner, name.clone(), *at))
+        .collect();
     functions.sort_by_key(|(_, _, index)| *index);
-    Ok(LinkageRecord { globals, table, loads: linkage.loaded.iter().map(|loaded| LoadRecord::clone(&loaded.record)).collect(), functions })
+    Ok(LinkageRecord {
+        globals,
+        table,
+        loads: linkage
+            .loaded
+            .iter()
+            .map(|loaded| LoadRecord::clone(&loaded.record))
+            .collect(),
+        functions,
+    })
 }
 
 impl ImageLinkage {
@@ -492,7 +582,8 @@ impl ImageLinkage {
         libraries: &Arc<Libraries>,
     ) -> wasmtime::Result<ImageLinkage> {
         let missing = |name: &str| wasmtime::format_err!("the image needs {name}, which is not there");
-        let export = |compiled: &Compiled, name: &str| compiled.module.get_export_index(name).ok_or_else(|| missing(name));
+        let export =
+            |compiled: &Compiled, name: &str| compiled.module.get_export_index(name).ok_or_else(|| missing(name));
         let main = MainPlan {
             memory: export(program, "memory")?,
             table: export(program, TABLE)?,
@@ -501,25 +592,35 @@ impl ImageLinkage {
             restore: export(program, transform::RESTORE)?,
         };
         // Imports are planned against the libraries loaded before, as they were when the image was made.
-        let mut names = Names { program, loaded: vec![] };
+        let mut names = Names {
+            program,
+            loaded: vec![],
+        };
         let (mut loads, mut shared, mut known) = (vec![], vec![], HashMap::new());
         for record in &record.loads {
             let library = Arc::clone(libraries.get(&record.path).ok_or_else(|| missing(&record.path))?);
-            let imports = names.plan(&library).map_err(|error| wasmtime::format_err!("{}: {error}", record.path))?;
+            let imports = names
+                .plan(&library)
+                .map_err(|error| wasmtime::format_err!("{}: {error}", record.path))?;
             let named = imports.into_iter().zip(&library.info().imports);
             let imports = named.map(|(source, import)| match source {
-                Source::Export(owner, export) => Source::Shared(*known.entry((owner, import.name.clone())).or_insert_with(
-                    || {
+                Source::Export(owner, export) => {
+                    Source::Shared(*known.entry((owner, import.name.clone())).or_insert_with(|| {
                         shared.push((owner, export));
                         shared.len() - 1
-                    },
-                )),
+                    }))
+                }
                 other => other,
             });
             let imports = imports.collect();
             let restore = export(&library, transform::RESTORE)?;
             names.loaded.push(Arc::clone(&library));
-            loads.push(Load { record: Arc::new(record.clone()), library, imports, restore });
+            loads.push(Load {
+                record: Arc::new(record.clone()),
+                library,
+                imports,
+                restore,
+            });
         }
         let (mut functions, mut by_name) = (vec![], HashMap::new());
         for (owner, symbol, index) in &record.functions {
@@ -527,7 +628,15 @@ impl ImageLinkage {
             functions.push((*owner, export(compiled, symbol)?, *index));
             by_name.insert((*owner, symbol.clone()), *index);
         }
-        Ok(ImageLinkage { main, globals: record.globals, table: record.table, loads, shared, functions, by_name })
+        Ok(ImageLinkage {
+            main,
+            globals: record.globals,
+            table: record.table,
+            loads,
+            shared,
+            functions,
+            by_name,
+        })
     }
 }
 
@@ -570,7 +679,9 @@ impl Names<'_> {
 /// Brings a fresh instance of the interpreter, whose memory already shows the image, to the state of the image.
 pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Instance) -> wasmtime::Result<Memory> {
     let mut store = store.as_context_mut();
-    let Some(image) = store.data().linkage.image.clone() else { wasmtime::bail!("there is no image to restore") };
+    let Some(image) = store.data().linkage.image.clone() else {
+        wasmtime::bail!("there is no image to restore")
+    };
     let mut get = |export| {
         let found = instance.get_module_export(&mut store, export);
         found.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))
@@ -584,7 +695,9 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
         return Ok(memory);
     }
 
-    let Some(main) = store.data().linkage.main else { wasmtime::bail!("no interpreter to link to") };
+    let Some(main) = store.data().linkage.main else {
+        wasmtime::bail!("no interpreter to link to")
+    };
     // Events grew the table in another order than that of the libraries, so it takes its final size at once.
     let missing = image.table.saturating_sub(main.table.size(&store));
     if missing > 0 {
@@ -593,23 +706,37 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
     let refill = host::refill(&mut store).into();
     let mut found = vec![None; image.shared.len()];
     for load in &image.loads {
-        let instance =
-            instantiate(&mut store, &load.library, &load.imports, &refill, &image.shared, &mut found)?;
+        let instance = instantiate(
+            &mut store,
+            &load.library,
+            &load.imports,
+            &refill,
+            &image.shared,
+            &mut found,
+        )?;
         let restore = instance.get_module_export(&mut store, &load.restore);
         let restore = restore.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))?;
         let (record, library) = (Arc::clone(&load.record), Arc::clone(&load.library));
-        store.data_mut().linkage.loaded.push(Loaded { record, library, instance });
+        store.data_mut().linkage.loaded.push(Loaded {
+            record,
+            library,
+            instance,
+        });
         run_restore(&mut store, restore, load.record.globals)?;
     }
     for (owner, export, index) in &image.functions {
         let instance = store.data().linkage.instance(*owner);
-        let function = instance.and_then(|i| i.get_module_export(&mut store, export)).and_then(Extern::into_func);
+        let function = instance
+            .and_then(|i| i.get_module_export(&mut store, export))
+            .and_then(Extern::into_func);
         main.table.set(&mut store, u64::from(*index), Ref::Func(function))?;
     }
     Ok(memory)
 }
 
 fn run_restore(store: &mut StoreContextMut<'_, Host>, function: Extern, globals: u32) -> wasmtime::Result<()> {
-    let Some(function) = function.into_func() else { wasmtime::bail!("the restore export is not a function") };
+    let Some(function) = function.into_func() else {
+        wasmtime::bail!("the restore export is not a function")
+    };
     function.typed::<u32, ()>(&mut *store)?.call(store, globals)
 }

@@ -76,12 +76,25 @@ impl Mapped {
     pub(crate) fn new(file: File, len: usize, policy: SlotPolicy) -> std::io::Result<Arc<Mapped>> {
         let held = usize::try_from(file.metadata()?.len()).unwrap_or(0);
         if len == 0 || len % rustix::param::page_size() != 0 || held < len {
-            return Err(std::io::Error::other(format!("image of {len} bytes in a file of {held} bytes")));
+            return Err(std::io::Error::other(format!(
+                "image of {len} bytes in a file of {held} bytes"
+            )));
         }
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
         let pristine = unsafe { mmap(ptr::null_mut(), len, ProtFlags::READ, MapFlags::SHARED, &file, 0)? };
-        let policy = if dirty_pages::available() { policy } else { SlotPolicy::Fresh };
-        Ok(Arc::new(Mapped { file, len, pristine: pristine.cast(), policy, slots: Mutex::default(), written: AtomicUsize::new(0) }))
+        let policy = if dirty_pages::available() {
+            policy
+        } else {
+            SlotPolicy::Fresh
+        };
+        Ok(Arc::new(Mapped {
+            file,
+            len,
+            pristine: pristine.cast(),
+            policy,
+            slots: Mutex::default(),
+            written: AtomicUsize::new(0),
+        }))
     }
 
     /// Bytes of linear memory an instance of this image starts with.
@@ -119,7 +132,14 @@ impl Mapped {
         // SAFETY: the range lies inside the region just reserved, which nobody else knows.
         unsafe {
             let writable = ProtFlags::READ | ProtFlags::WRITE;
-            mmap(region.base().cast(), self.len, writable, MapFlags::PRIVATE | MapFlags::FIXED, &self.file, 0)?;
+            mmap(
+                region.base().cast(),
+                self.len,
+                writable,
+                MapFlags::PRIVATE | MapFlags::FIXED,
+                &self.file,
+                0,
+            )?;
         }
         Ok(region)
     }
@@ -137,7 +157,9 @@ impl Mapped {
 
     /// Cleans one dirty slot; false when there is none.
     pub(crate) fn clean_one(&self) -> bool {
-        let Some((region, len)) = self.slots().dirty.pop() else { return false };
+        let Some((region, len)) = self.slots().dirty.pop() else {
+            return false;
+        };
         if self.reset(&region, len).is_ok() {
             self.slots().clean.push(region);
         }
@@ -180,9 +202,16 @@ impl Mapped {
         let differing = slots.clean.iter().map(|region| {
             // SAFETY: both ranges are mapped readable for `self.len` bytes, and the lock keeps the slot from being taken.
             let (slot, image) = unsafe {
-                (std::slice::from_raw_parts(region.base(), self.len), std::slice::from_raw_parts(self.pristine, self.len))
+                (
+                    std::slice::from_raw_parts(region.base(), self.len),
+                    std::slice::from_raw_parts(self.pristine, self.len),
+                )
             };
-            if slot == image { 0 } else { slot.iter().zip(image).filter(|(a, b)| a != b).count() }
+            if slot == image {
+                0
+            } else {
+                slot.iter().zip(image).filter(|(a, b)| a != b).count()
+            }
         });
         (slots.clean.len(), differing.sum())
     }
@@ -212,7 +241,10 @@ impl Region {
         let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
         let start = unsafe { mmap_anonymous(ptr::null_mut(), size, ProtFlags::empty(), flags)? };
-        Ok(Region { start: start.cast(), size })
+        Ok(Region {
+            start: start.cast(),
+            size,
+        })
     }
 
     fn base(&self) -> *mut u8 {
@@ -273,17 +305,28 @@ unsafe impl MemoryCreator for Creator {
             Ok(match image {
                 Some(image) => {
                     let (region, len) = (image.acquire(reserved, guard)?, image.len);
-                    Memory { region: Some(region), len, reserved, image: Some(image) }
+                    Memory {
+                        region: Some(region),
+                        len,
+                        reserved,
+                        image: Some(image),
+                    }
                 }
                 None => {
-                    let mut memory =
-                        Memory { region: Some(Region::reserve(reserved, guard)?), len: 0, reserved, image: None };
+                    let mut memory = Memory {
+                        region: Some(Region::reserve(reserved, guard)?),
+                        len: 0,
+                        reserved,
+                        image: None,
+                    };
                     memory.make_accessible(minimum)?;
                     memory
                 }
             })
         };
-        memory().map(|memory| Box::new(memory) as _).map_err(|error| format!("cannot map memory: {error}"))
+        memory()
+            .map(|memory| Box::new(memory) as _)
+            .map_err(|error| format!("cannot map memory: {error}"))
     }
 }
 
@@ -324,7 +367,10 @@ unsafe impl LinearMemory for Memory {
     }
 
     fn grow_to(&mut self, new_size: usize) -> wasmtime::Result<()> {
-        wasmtime::ensure!(new_size <= self.reserved, "memory of {new_size} bytes exceeds its reservation");
+        wasmtime::ensure!(
+            new_size <= self.reserved,
+            "memory of {new_size} bytes exceeds its reservation"
+        );
         self.make_accessible(new_size)?;
         Ok(())
     }

@@ -21,7 +21,11 @@ pub(crate) struct RunFolders {
 pub(crate) fn mounts(guest: &Guest, environment: &Environment, folders: RunFolders, limits: &Limits) -> Arc<[Mount]> {
     let or_temporary = |path: Option<PathBuf>| path.map_or_else(Folder::temporary, Folder::Given);
     let quota = || Access::Writable(Arc::new(Quota::new(limits.files_bytes, limits.files_count)));
-    let mount = |guest_path: &str, host: Folder, access: Access| Mount { guest_path: guest_path.into(), host, access };
+    let mount = |guest_path: &str, host: Folder, access: Access| Mount {
+        guest_path: guest_path.into(),
+        host,
+        access,
+    };
     Arc::new([
         mount("/", Folder::Shared(guest.skeleton.clone()), Access::ReadOnly),
         mount(STDLIB, Folder::Shared(guest.stdlib.clone()), Access::ReadOnly),

@@ -177,11 +177,19 @@ impl CapturedStream {
 
 impl From<Captured> for Output {
     fn from(captured: Captured) -> Output {
-        let stream = |s: crate::wasi::CapturedStream| CapturedStream { bytes: s.bytes, omitted: s.omitted, gap: s.gap };
+        let stream = |s: crate::wasi::CapturedStream| CapturedStream {
+            bytes: s.bytes,
+            omitted: s.omitted,
+            gap: s.gap,
+        };
         Output {
             stdout: stream(captured.stdout),
             stderr: stream(captured.stderr),
-            order: captured.chunks.into_iter().map(|chunk| (chunk.stream, chunk.range)).collect(),
+            order: captured
+                .chunks
+                .into_iter()
+                .map(|chunk| (chunk.stream, chunk.range))
+                .collect(),
         }
     }
 }
@@ -229,9 +237,19 @@ impl From<Report> for Exit {
     fn from(report: Report) -> Exit {
         match report {
             Report::Completed { has_value: false, .. } => Exit::Completed(None),
-            Report::Completed { repr, repr_truncated, has_json, json, rich, .. } => {
-                Exit::Completed(Some(Value { repr, repr_truncated, json: has_json.then_some(json), rich }))
-            }
+            Report::Completed {
+                repr,
+                repr_truncated,
+                has_json,
+                json,
+                rich,
+                ..
+            } => Exit::Completed(Some(Value {
+                repr,
+                repr_truncated,
+                json: has_json.then_some(json),
+                rich,
+            })),
             Report::Raised { error } => Exit::Raised(error),
             Report::Exited { code } => Exit::Exited((code & 0xff) as u8),
         }

@@ -3,18 +3,16 @@
 use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
-use crate::janitor;
 use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
+use crate::janitor;
 use crate::limits::Limits;
 use crate::link::{self, Compiled, CompiledRecord, ImageLinkage, Libraries, Linkage};
 use crate::memory::{self, Mapped, SlotPolicy};
 use crate::mounts::{RunFolders, mounts};
-use crate::outcome::{
-    Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage,
-};
+use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage};
 use crate::stack;
-use crate::symbols::TablePositions;
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
+use crate::symbols::TablePositions;
 use crate::transform::{self, Role};
 use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, Key};
@@ -27,7 +25,11 @@ use wasmtime::{Engine, InstancePre, Linker, Store};
 const READY: usize = 2;
 
 /// What building an image may use: importing packages takes seconds, never minutes.
-const BUILD_LIMITS: Limits = Limits { wall_clock: Duration::from_secs(120), memory: 1 << 30, ..Limits::DEFAULT };
+const BUILD_LIMITS: Limits = Limits {
+    wall_clock: Duration::from_secs(120),
+    memory: 1 << 30,
+    ..Limits::DEFAULT
+};
 
 /// The interpreter: its WebAssembly and the folders it starts from.
 #[derive(Clone)]
@@ -129,8 +131,18 @@ impl Sandbox {
             }
         };
         let program = compile(&engine, &cache, &guest.module_digest, Role::Main, announce, load)?;
-        let pre = linker.instantiate_pre(&program.module).map_err(Error::engine("linking the interpreter"))?;
-        Ok(Sandbox(Arc::new(Shared { engine, linker, program: Arc::new(program), pre, guest, cache, options })))
+        let pre = linker
+            .instantiate_pre(&program.module)
+            .map_err(Error::engine("linking the interpreter"))?;
+        Ok(Sandbox(Arc::new(Shared {
+            engine,
+            linker,
+            program: Arc::new(program),
+            pre,
+            guest,
+            cache,
+            options,
+        })))
     }
 
     fn report(&self, progress: Progress) {
@@ -156,7 +168,8 @@ impl Sandbox {
             let libraries = self.compile_environment(environment)?;
             let (record, memory) = self.build(environment, &libraries)?;
             write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
-            out.set_len(record.memory_len as u64).map_err(Error::io("cannot write the image"))?;
+            out.set_len(record.memory_len as u64)
+                .map_err(Error::io("cannot write the image"))?;
             let metadata = serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?;
             out.set_metadata(metadata);
             built = Some(libraries);
@@ -185,18 +198,18 @@ impl Sandbox {
     }
 
     /// Compiles all native modules below the environment's folder.
-    fn compile_environment(
-        &self,
-        environment: &Environment,
-    ) -> Result<(Arc<Libraries>, Vec<(String, String)>), Error> {
-        let found = native_modules(&environment.path).map_err(Error::io("cannot list the environment's native modules"))?;
+    fn compile_environment(&self, environment: &Environment) -> Result<(Arc<Libraries>, Vec<(String, String)>), Error> {
+        let found =
+            native_modules(&environment.path).map_err(Error::io("cannot list the environment's native modules"))?;
         let (mut libraries, mut digests, total) = (Libraries::new(), vec![], found.len());
         for (done, (guest, host)) in found.into_iter().enumerate() {
             let name = guest.rsplit('/').next().unwrap_or(&guest).to_owned();
             let wasm = std::fs::read(&host).map_err(Error::io(format!("cannot read {guest}")))?;
             let digest = blake3::hash(&wasm).to_hex().to_string();
             let announce = || self.report(Progress::CompilingModule { name, done, total });
-            let compiled = compile(&self.0.engine, &self.0.cache, &digest, Role::Side, announce, || Ok(wasm));
+            let compiled = compile(&self.0.engine, &self.0.cache, &digest, Role::Side, announce, || {
+                Ok(wasm)
+            });
             match compiled {
                 Ok(compiled) => {
                     libraries.insert(guest.clone(), Arc::new(compiled));
@@ -210,15 +223,14 @@ impl Sandbox {
     }
 
     /// The same from the cache, by the digests an image recorded.
-    fn load_libraries(
-        &self,
-        digests: &[(String, String)],
-        environment: &Environment,
-    ) -> Result<Arc<Libraries>, Error> {
+    fn load_libraries(&self, digests: &[(String, String)], environment: &Environment) -> Result<Arc<Libraries>, Error> {
         let mut libraries = Libraries::new();
         for (guest, digest) in digests {
             let load = || {
-                let relative = guest.strip_prefix(crate::image::SITE_PACKAGES).unwrap_or(guest).trim_start_matches('/');
+                let relative = guest
+                    .strip_prefix(crate::image::SITE_PACKAGES)
+                    .unwrap_or(guest)
+                    .trim_start_matches('/');
                 std::fs::read(environment.path.join(relative)).map_err(Error::io(format!("cannot read {guest}")))
             };
             let compiled = compile(&self.0.engine, &self.0.cache, digest, Role::Side, || (), load)?;
@@ -243,7 +255,10 @@ impl Sandbox {
         let wasi = Wasi::new(WasiSpec {
             mounts: mounts(&self.0.guest, environment, RunFolders::default(), &limits),
             output: wasi::Output::default(),
-            watch: Watch { deadline: Instant::now().checked_add(limits.wall_clock), cancel: Cancel::new() },
+            watch: Watch {
+                deadline: Instant::now().checked_add(limits.wall_clock),
+                cancel: Cancel::new(),
+            },
             entropy: Entropy::Constant(43),
             ..WasiSpec::idle()
         });
@@ -254,12 +269,19 @@ impl Sandbox {
             Err(error) => {
                 let output = store.into_data().wasi.finish();
                 let stderr = String::from_utf8_lossy(&output.stderr.bytes).into_owned();
-                return Err(Error::Start { reason: format!("{error:#} {stderr}").trim().to_owned() });
+                return Err(Error::Start {
+                    reason: format!("{error:#} {stderr}").trim().to_owned(),
+                });
             }
         };
         let linkage = link::save(&mut store).map_err(Error::engine("saving the linkage"))?;
         let memory = memory.data(&store).to_vec();
-        let record = ImageRecord { memory_len: memory.len(), linkage, prepared, libraries: digests.clone() };
+        let record = ImageRecord {
+            memory_len: memory.len(),
+            linkage,
+            prepared,
+            libraries: digests.clone(),
+        };
         Ok((record, memory))
     }
 
@@ -271,7 +293,9 @@ impl Sandbox {
         let instance = self.0.linker.instantiate(&mut *store, &self.0.program.module)?;
         let memory = link::attach(&mut *store, instance)?;
         for function in [transform::INIT_MEMORY, "_initialize"] {
-            instance.get_typed_func::<(), ()>(&mut *store, function)?.call(&mut *store, ())?;
+            instance
+                .get_typed_func::<(), ()>(&mut *store, function)?
+                .call(&mut *store, ())?;
         }
         let mut seed = [0; 4];
         getrandom::fill(&mut seed).map_err(|error| wasmtime::format_err!("no entropy: {error}"))?;
@@ -279,7 +303,10 @@ impl Sandbox {
         let config = format!("{{\"hash_seed\": {}}}", u32::from_le_bytes(seed).max(1));
         let status = call(store, instance, memory, "prims_init", config.as_bytes())?;
         wasmtime::ensure!(status == 0, "prims_init returned {status}");
-        let request = serde_json::to_vec(&PrepareRequest { op: "prepare", preload: &environment.preload })?;
+        let request = serde_json::to_vec(&PrepareRequest {
+            op: "prepare",
+            preload: &environment.preload,
+        })?;
         let status = call(store, instance, memory, "prims_call", &request)?;
         wasmtime::ensure!(status == 0, "prims_call returned {status}");
         let reply = store.data_mut().reply.bytes.take();
@@ -334,7 +361,9 @@ impl Image {
         let limits = invocation.limits.within(&Limits::CEILING)?;
         if limits.memory < self.memory_len() as u64 {
             let (asked, least) = (limits.memory, self.memory_len());
-            return Err(Error::Invalid(format!("memory limit is {asked} bytes, this image starts with {least}")));
+            return Err(Error::Invalid(format!(
+                "memory limit is {asked} bytes, this image starts with {least}"
+            )));
         }
         for (name, folder) in [("workspace", &invocation.workspace), ("mounts", &invocation.mounts)] {
             if let Some(folder) = folder
@@ -372,21 +401,33 @@ impl Image {
         };
         let exit = exit(ended, host.reply.bytes.take(), host.memory.refused_just_now());
         // Closing files and removing temporary folders is part of the run; what is left has no effect anybody could see.
-        let output = std::mem::replace(&mut host.wasi, Wasi::new(WasiSpec::idle())).finish().into();
+        let output = std::mem::replace(&mut host.wasi, Wasi::new(WasiSpec::idle()))
+            .finish()
+            .into();
         self.retire(ready);
         Ok(Outcome { exit, output, usage })
     }
 
     fn wasi(&self, invocation: &Invocation, limits: &Limits, began: Instant) -> Wasi {
-        let folders = RunFolders { workspace: invocation.workspace.clone(), mounts: invocation.mounts.clone() };
+        let folders = RunFolders {
+            workspace: invocation.workspace.clone(),
+            mounts: invocation.mounts.clone(),
+        };
         Wasi::new(WasiSpec {
             mounts: mounts(&self.0.sandbox.0.guest, &self.0.environment, folders, limits),
             output: wasi::Output {
                 limit: limits.output,
-                overflow: if invocation.stop_at_output_limit { Overflow::Stop } else { Overflow::KeepEnds },
+                overflow: if invocation.stop_at_output_limit {
+                    Overflow::Stop
+                } else {
+                    Overflow::KeepEnds
+                },
                 sink: invocation.sink.clone(),
             },
-            watch: Watch { deadline: began.checked_add(limits.wall_clock), cancel: invocation.cancel.clone() },
+            watch: Watch {
+                deadline: began.checked_add(limits.wall_clock),
+                cancel: invocation.cancel.clone(),
+            },
             entropy: Entropy::Os,
             ..WasiSpec::idle()
         })
@@ -400,12 +441,20 @@ impl Image {
 
     fn make_ready(&self) -> Result<Ready, Error> {
         let (image, sandbox) = (&self.0, &self.0.sandbox);
-        let linkage = Linkage::new(sandbox.program(), Arc::clone(&image.libraries), Some(Arc::clone(&image.linkage)));
+        let linkage = Linkage::new(
+            sandbox.program(),
+            Arc::clone(&image.libraries),
+            Some(Arc::clone(&image.linkage)),
+        );
         let mut store = sandbox.store(Wasi::new(WasiSpec::idle()), &Limits::CEILING, linkage);
         let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
             .map_err(Error::engine("instantiating an image"))?;
         let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
-        Ok(Ready { store, instance, memory })
+        Ok(Ready {
+            store,
+            instance,
+            memory,
+        })
     }
 
     /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
@@ -413,7 +462,9 @@ impl Image {
         let image = Arc::downgrade(&self.0);
         janitor::hand_over(move || {
             drop(used);
-            let Some(image) = image.upgrade().map(Image) else { return };
+            let Some(image) = image.upgrade().map(Image) else {
+                return;
+            };
             image.0.mapped.clean_one();
             let waiting = image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).len();
             if waiting < READY
@@ -474,10 +525,14 @@ fn call(
     bytes: &[u8],
 ) -> wasmtime::Result<i32> {
     let len = u32::try_from(bytes.len())?;
-    let at = instance.get_typed_func::<u32, u32>(&mut *store, "prims_alloc")?.call(&mut *store, len)?;
+    let at = instance
+        .get_typed_func::<u32, u32>(&mut *store, "prims_alloc")?
+        .call(&mut *store, len)?;
     wasmtime::ensure!(at != 0, "the interpreter has no memory for a request of {len} bytes");
     memory.write(&mut *store, at as usize, bytes)?;
-    instance.get_typed_func::<(u32, u32), i32>(&mut *store, function)?.call(store, (at, len))
+    instance
+        .get_typed_func::<(u32, u32), i32>(&mut *store, function)?
+        .call(store, (at, len))
 }
 
 /// Compiles a module, or maps the code compiled before.
@@ -497,12 +552,20 @@ fn compile(
     let entry = cache.file("code", &key, |out| {
         announce();
         let wasm = load()?;
-        let bad = |reason: String| Error::Module { path: String::new(), reason };
+        let bad = |reason: String| Error::Module {
+            path: String::new(),
+            reason,
+        };
         let transformed = transform::transform(&wasm, role).map_err(|error| bad(error.to_string()))?;
-        let code = engine.precompile_module(&transformed.wasm).map_err(|error| bad(format!("{error:#}")))?;
+        let code = engine
+            .precompile_module(&transformed.wasm)
+            .map_err(|error| bad(format!("{error:#}")))?;
         std::io::Write::write_all(out, &code).map_err(Error::io("cannot write compiled code"))?;
         let positions = TablePositions::of(&wasm).map_err(|error| bad(error.to_string()))?;
-        let record = CompiledRecord { info: transformed.info, positions };
+        let record = CompiledRecord {
+            info: transformed.info,
+            positions,
+        };
         out.set_metadata(serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?);
         Ok::<(), Error>(())
     })?;

@@ -12,7 +12,9 @@ pub(crate) fn with_room<R: Send>(work: impl FnOnce() -> R + Send) -> R {
         return work();
     }
     std::thread::scope(|scope| {
-        let builder = std::thread::Builder::new().name("prims-guest".into()).stack_size(WASM_STACK + 2 * HOST_ROOM);
+        let builder = std::thread::Builder::new()
+            .name("prims-guest".into())
+            .stack_size(WASM_STACK + 2 * HOST_ROOM);
         match builder.spawn_scoped(scope, work) {
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
             Err(error) => panic!("cannot start a thread to run a guest on: {error}"),

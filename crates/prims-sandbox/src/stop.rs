@@ -117,9 +117,12 @@ impl Watch {
                     let wait = self.cancel.0.changed.wait_timeout(cancelled, next - now);
                     wait.unwrap_or_else(std::sync::PoisonError::into_inner).0
                 }
-                None => {
-                    self.cancel.0.changed.wait(cancelled).unwrap_or_else(std::sync::PoisonError::into_inner)
-                }
+                None => self
+                    .cancel
+                    .0
+                    .changed
+                    .wait(cancelled)
+                    .unwrap_or_else(std::sync::PoisonError::into_inner),
             };
         }
     }

@@ -27,8 +27,12 @@ impl TablePositions {
                 Payload::ElementSection(section) => {
                     for element in section {
                         let element = element?;
-                        let ElementKind::Active { offset_expr, .. } = element.kind else { continue };
-                        let ElementItems::Functions(functions) = element.items else { continue };
+                        let ElementKind::Active { offset_expr, .. } = element.kind else {
+                            continue;
+                        };
+                        let ElementItems::Functions(functions) = element.items else {
+                            continue;
+                        };
                         // The base is what a global adds, so only constants count.
                         let mut offset = 0u32;
                         for operator in offset_expr.get_operators_reader() {

@@ -1,6 +1,6 @@
 //! Rewrites function bodies: new indices, and the code that counts.
 
-use super::meter::{FunctionPlan, Names, Sink, bulk};
+use super::meter::{FunctionPlan, LoopPlan, Names, Sink, bulk};
 use super::{TransformError, rewrite::Indices};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{BlockType, BranchHint, BranchHints, CodeSection, Encode, Function, Instruction, ValType};
@@ -87,7 +87,8 @@ pub(super) fn rewrite(
         // Every way out of the function, `return` or a branch to its outermost label, leads to the end of this block.
         out.put(&Instruction::Block(results));
     }
-    let mut costs = plan.loops.iter();
+    let mut loop_plans = plan.loops.iter();
+    let plain = LoopPlan { cost: 1, handed: None };
     let mut depth: u32 = 0;
     let mut constant = None;
     let (bytes, offset) = (body.as_bytes(), body.range().start);
@@ -108,7 +109,7 @@ pub(super) fn rewrite(
                 depth += 1;
                 if counts {
                     copy(&mut out, end);
-                    names.iterate(costs.next().copied().unwrap_or(1), spent, &mut out);
+                    names.iterate(loop_plans.next().unwrap_or(&plain), spent, &mut out);
                 }
             }
             Operator::End if depth > 0 => depth -= 1,

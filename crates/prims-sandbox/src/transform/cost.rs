@@ -23,11 +23,20 @@ pub(super) struct Cost {
     /// The heaviest path through what is not in a loop.
     pub(super) work: u64,
     /// The heaviest path through one iteration of each loop, in the order of the loop instructions.
-    pub(super) loops: Vec<u64>,
+    pub(super) loops: Vec<LoopCost>,
     /// Whether an exception may leave the function, because it throws or calls.
     pub(super) may_throw: bool,
     /// How many instructions are charged by their length.
     pub(super) bulk: u32,
+}
+
+/// What a loop costs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct LoopCost {
+    /// The heaviest path through one iteration.
+    pub(super) work: u64,
+    /// Whether nothing in it, nor in the loops in it, is compiled to a call.
+    pub(super) free_of_calls: bool,
 }
 
 /// Computes what `body` costs. `callee` says what a direct call of a defined function adds, None for an imported function.
@@ -37,6 +46,7 @@ pub(super) fn cost(body: &FunctionBody, callee: impl Fn(u32) -> Option<u64>) -> 
         regions: vec![Region::default()],
         reachable: true,
         loops: Vec::new(),
+        calls: 0,
         may_throw: false,
     };
     let (mut bulk, mut constant) = (0, None);
@@ -97,8 +107,8 @@ enum Kind {
     Block,
     /// No `else` has been seen.
     If,
-    /// Its number.
-    Loop(usize),
+    /// Its number, and how many calls are before it.
+    Loop(usize, u32),
     /// The frames its handlers branch to.
     Try(Vec<usize>),
 }
@@ -108,7 +118,9 @@ struct Walk {
     frames: Vec<Frame>,
     regions: Vec<Region>,
     reachable: bool,
-    loops: Vec<u64>,
+    loops: Vec<LoopCost>,
+    /// Calls so far, in the order of the code.
+    calls: u32,
     may_throw: bool,
 }
 
@@ -118,8 +130,8 @@ impl Walk {
         match operator {
             O::Block { .. } => self.open(Kind::Block),
             O::Loop { .. } => {
-                self.open(Kind::Loop(self.loops.len()));
-                self.loops.push(0);
+                self.open(Kind::Loop(self.loops.len(), self.calls));
+                self.loops.push(LoopCost::default());
                 self.regions.push(Region::default());
             }
             O::If { .. } => {
@@ -159,19 +171,27 @@ impl Walk {
                 self.reachable = false;
             }
             O::Throw { .. } | O::ThrowRef => {
+                self.calls += 1;
                 self.add(RUNTIME);
                 self.may_throw = true;
                 self.reachable = false;
             }
             O::Call { function_index } => {
                 self.add(CALL.saturating_add(callee(*function_index).unwrap_or(UNKNOWN_CALL)));
+                self.calls += 1;
                 self.may_throw = true;
             }
             O::CallIndirect { .. } => {
                 self.add(CALL + UNKNOWN_CALL);
+                self.calls += 1;
                 self.may_throw = true;
             }
-            _ => self.add(weight(operator)),
+            _ => {
+                let weight = weight(operator);
+                // The heavier instructions are calls of the runtime.
+                self.calls += u32::from(weight >= BULK);
+                self.add(weight);
+            }
         }
     }
 
@@ -210,10 +230,13 @@ impl Walk {
         let current = self.current();
         let Some(mut frame) = self.frames.pop() else { return };
         match &frame.kind {
-            Kind::Loop(number) => {
+            Kind::Loop(number, calls) => {
                 // What comes after the loop belongs to the region around it, in which no path went on meanwhile.
-                if let (Some(region), Some(heaviest)) = (self.regions.pop(), self.loops.get_mut(*number)) {
-                    *heaviest = region.heaviest;
+                if let (Some(region), Some(cost)) = (self.regions.pop(), self.loops.get_mut(*number)) {
+                    *cost = LoopCost {
+                        work: region.heaviest,
+                        free_of_calls: self.calls == *calls,
+                    };
                 }
                 return;
             }
@@ -250,7 +273,7 @@ impl Walk {
             return;
         };
         // A branch to a loop is a new iteration, which its header charges.
-        if let (false, Some(region)) = (matches!(frame.kind, Kind::Loop(_)), self.regions.get(frame.region)) {
+        if let (false, Some(region)) = (matches!(frame.kind, Kind::Loop(..)), self.regions.get(frame.region)) {
             frame.arrive(region.current);
         }
     }

@@ -17,9 +17,11 @@
 //! The budget is a global that no instruction of the original code refers to: the input has no name for it, and every global index is
 //! mapped to that of an original global.
 
-use super::{MeterStats, Role, TransformError, callgraph::CallGraph, cost::cost, scan::Scan};
+use super::cost::{LoopCost, cost};
+use super::{MeterStats, Role, TransformError, callgraph::CallGraph, live, scan::Scan};
+use std::collections::HashMap;
 use wasm_encoder::Instruction;
-use wasmparser::Operator;
+use wasmparser::{Operator, ValType};
 
 /// What a loop counts by itself before it charges. Lower: more calls. Higher: each active function can owe that much, and a run is
 /// stopped that much later. The unit is about one instruction, so this is about a microsecond, against a slice of about a millisecond.
@@ -32,6 +34,10 @@ const EXTERNAL_WORK: u64 = 256;
 const MAX_COST: u64 = 64;
 /// Code of a side module is charged at least this share of its heaviest path.
 const SHARE: u64 = 4;
+/// Locals that are handed over at most: beyond that, more would be moved than is gained.
+const MAX_HANDED: usize = 32;
+/// Charging functions that hand over, at most. Real modules need a few hundred.
+const MAX_SIGNATURES: usize = 2000;
 /// A bulk instruction that handles at most this many bytes is charged like any other.
 const BULK_BYTES: u32 = 4096;
 /// The same for table elements.
@@ -44,18 +50,29 @@ const BULK_SHIFT: u32 = 4;
 pub(super) struct FunctionPlan {
     /// What is charged when it is entered, if it is.
     pub(super) entry: Option<u32>,
-    /// What an iteration of each loop costs, in the order of the loop instructions.
-    pub(super) loops: Vec<u32>,
+    /// Its loops, in the order of the loop instructions.
+    pub(super) loops: Vec<LoopPlan>,
     /// Whether [`LIMIT`] is paid in advance.
     pub(super) prepaid: bool,
     /// How many instructions are charged by their length.
     pub(super) bulk: u32,
 }
 
+/// What is counted in one loop.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LoopPlan {
+    /// What an iteration costs.
+    pub(super) cost: u32,
+    /// Which function charges, if it is not the plain one, and the locals that are handed through it.
+    pub(super) handed: Option<(u32, Vec<u32>)>,
+}
+
 /// What is counted in a module.
 pub(super) struct Plan {
     /// For each defined function; empty if nothing is counted.
     pub(super) functions: Vec<FunctionPlan>,
+    /// The types of the locals that are handed through charging functions, a function for each.
+    pub(super) handed: Vec<Vec<ValType>>,
     pub(super) stats: MeterStats,
 }
 
@@ -64,6 +81,7 @@ impl Plan {
     pub(super) fn unmetered() -> Self {
         Self {
             functions: Vec::new(),
+            handed: Vec::new(),
             stats: MeterStats::default(),
         }
     }
@@ -80,6 +98,7 @@ impl Plan {
         };
         let mut functions = vec![FunctionPlan::default(); scan.bodies.len()];
         let mut works = vec![0; scan.bodies.len()];
+        let mut signatures = Signatures::default();
         for function in order {
             let function = function as usize;
             let cost = cost(&scan.bodies[function], |callee| {
@@ -96,7 +115,15 @@ impl Plan {
             metered[function] |= cost.work > limit;
             let plan = &mut functions[function];
             plan.entry = metered[function].then(|| price(cost.work, role));
-            plan.loops = cost.loops.iter().map(|work| price(*work, role)).collect();
+            plan.loops = cost
+                .loops
+                .iter()
+                .map(|cost| LoopPlan {
+                    cost: price(cost.work, role),
+                    handed: None,
+                })
+                .collect();
+            signatures.hand_over(scan, function, &cost.loops, &mut plan.loops)?;
             plan.bulk = cost.bulk;
             plan.prepaid = role == Role::Side && cost.may_throw && !cost.loops.is_empty();
             stats.entries += u32::from(plan.entry.is_some());
@@ -105,7 +132,78 @@ impl Plan {
             stats.prepaid_functions += u32::from(plan.prepaid);
             stats.bulk_operations += plan.bulk;
         }
-        Ok(Self { functions, stats })
+        Ok(Self {
+            functions,
+            handed: signatures.list,
+            stats,
+        })
+    }
+}
+
+/// The functions that charge and hand locals through.
+#[derive(Default)]
+struct Signatures {
+    list: Vec<Vec<ValType>>,
+    numbers: HashMap<Vec<ValType>, u32>,
+}
+
+impl Signatures {
+    /// Lets the loops of a function that contain no calls hand their locals over when they charge.
+    fn hand_over(
+        &mut self,
+        scan: &Scan,
+        function: usize,
+        costs: &[LoopCost],
+        loops: &mut [LoopPlan],
+    ) -> Result<(), TransformError> {
+        if !costs.iter().any(|cost| cost.free_of_calls) {
+            return Ok(());
+        }
+        let Some(body) = scan.bodies.get(function) else {
+            return Ok(());
+        };
+        let parameters = scan
+            .function_type(scan.imported_functions + function as u32)
+            .map(|ty| ty.params());
+        let mut types = parameters.unwrap_or_default().to_vec();
+        for group in body.get_locals_reader()? {
+            let (count, ty) = group?;
+            types.extend(std::iter::repeat_n(ty, count as usize));
+        }
+        let Some(live) = live::at_loops(body, types.len() as u32)? else {
+            return Ok(());
+        };
+        for ((plan, cost), mut locals) in loops.iter_mut().zip(costs).zip(live) {
+            let class = |local: &u32| types.get(*local as usize).map_or(usize::MAX, class);
+            if !cost.free_of_calls || locals.len() > MAX_HANDED || locals.iter().any(|local| class(local) > 4) {
+                continue;
+            }
+            locals.sort_by_key(|local| (class(local), *local));
+            let signature: Vec<ValType> = locals.iter().map(|local| types[*local as usize]).collect();
+            let next = self.list.len() as u32;
+            let number = *self.numbers.entry(signature.clone()).or_insert(next);
+            if number == next {
+                if self.list.len() >= MAX_SIGNATURES {
+                    self.numbers.remove(&signature);
+                    continue;
+                }
+                self.list.push(signature);
+            }
+            plan.handed = Some((number, locals));
+        }
+        Ok(())
+    }
+}
+
+/// The order of types in signatures; references are not handed over.
+fn class(ty: &ValType) -> usize {
+    match ty {
+        ValType::I32 => 0,
+        ValType::I64 => 1,
+        ValType::F32 => 2,
+        ValType::F64 => 3,
+        ValType::V128 => 4,
+        ValType::Ref(_) => 5,
     }
 }
 
@@ -131,6 +229,8 @@ pub(super) struct Names {
     pub(super) charge: u32,
     /// `()`: replaces the budget by what the host gives.
     pub(super) top_up: u32,
+    /// The first of the functions `(units: i32, locals...) -> (locals...)`.
+    pub(super) handed: u32,
 }
 
 /// Receives instructions. An `if` that follows is almost never taken.
@@ -183,16 +283,27 @@ impl Names {
     }
 
     /// At the head of a loop.
-    pub(super) fn iterate(&self, cost: u32, spent: u32, out: &mut impl Sink) {
+    pub(super) fn iterate(&self, plan: &LoopPlan, spent: u32, out: &mut impl Sink) {
         out.put(&Instruction::LocalGet(spent));
-        out.put(&Instruction::I32Const(cost as i32));
+        out.put(&Instruction::I32Const(plan.cost as i32));
         out.put(&Instruction::I32Add);
         out.put(&Instruction::LocalTee(spent));
         out.put(&Instruction::I32Const(LIMIT as i32));
         out.put(&Instruction::I32GtU);
         out.put_unlikely_if();
         out.put(&Instruction::LocalGet(spent));
-        out.put(&Instruction::Call(self.charge));
+        match &plan.handed {
+            None => out.put(&Instruction::Call(self.charge)),
+            Some((number, locals)) => {
+                for local in locals {
+                    out.put(&Instruction::LocalGet(*local));
+                }
+                out.put(&Instruction::Call(self.handed + number));
+                for local in locals.iter().rev() {
+                    out.put(&Instruction::LocalSet(*local));
+                }
+            }
+        }
         out.put(&Instruction::I32Const(0));
         out.put(&Instruction::LocalSet(spent));
         out.put(&Instruction::End);
@@ -216,14 +327,17 @@ impl Names {
         out.put(&Instruction::End);
     }
 
-    /// The body of `charge`.
-    pub(super) fn charge_body(&self, out: &mut impl Sink) {
+    /// The body of `charge`, or of a function that charges and returns `handed` parameters.
+    pub(super) fn charge_body(&self, handed: u32, out: &mut impl Sink) {
         out.put(&Instruction::GlobalGet(self.budget));
         out.put(&Instruction::LocalGet(0));
         out.put(&Instruction::I64ExtendI32U);
         out.put(&Instruction::I64Sub);
         out.put(&Instruction::GlobalSet(self.budget));
         self.look(out);
+        for parameter in 1..=handed {
+            out.put(&Instruction::LocalGet(parameter));
+        }
         out.put(&Instruction::End);
     }
 

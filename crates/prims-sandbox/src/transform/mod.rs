@@ -46,6 +46,7 @@ mod describe;
 mod error;
 mod globals;
 mod glue;
+mod live;
 mod meter;
 mod rewrite;
 mod scan;

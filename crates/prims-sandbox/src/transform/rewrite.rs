@@ -54,11 +54,11 @@ pub(super) fn rewrite(
     options: TransformOptions,
 ) -> Result<Transformed, TransformError> {
     let globals = Globals::new(scan, role)?;
-    let glue = glue::Glue::new(scan, &globals);
     let mut indices = Indices {
         imported_functions: scan.imported_functions,
         globals: globals.map.clone(),
     };
+    let glue = glue::Glue::new(scan, &globals, plan, &mut indices)?;
     let mut module = Module::new();
 
     let mut types = TypeSection::new();

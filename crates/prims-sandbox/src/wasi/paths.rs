@@ -85,7 +85,12 @@ impl Wasi {
         files.check_room()?;
 
         // Opening a pipe or a device of the host could wait for ever or do anything at all.
-        let look = follow_directory(&at.path, follow);
+        let exclusive = oflags & bits::O_EXCL != 0;
+        let look = if exclusive {
+            PathFlags::empty()
+        } else {
+            follow_directory(&at.path, follow)
+        };
         let exists = match finish(files.view().stat_at(at.handle.resource(), look, at.path.clone()))? {
             Ok(DescriptorStat { type_, .. }) => match type_ {
                 DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink => true,
@@ -99,7 +104,7 @@ impl Wasi {
         let writable_mount = writable(spec, at.mount);
         let open_flags = either(create, OpenFlags::CREATE)
             | either(oflags & bits::O_DIRECTORY != 0, OpenFlags::DIRECTORY)
-            | either(oflags & bits::O_EXCL != 0, OpenFlags::EXCLUSIVE)
+            | either(exclusive, OpenFlags::EXCLUSIVE)
             | either(truncate, OpenFlags::TRUNCATE);
         let flags = either(read, DescriptorFlags::READ) | either(write, DescriptorFlags::WRITE);
         // The flags that ask for synchronous writes are left aside, as `fd_sync` is.

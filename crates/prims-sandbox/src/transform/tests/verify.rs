@@ -148,6 +148,15 @@ struct Facts {
     indirect: Vec<usize>,
 }
 
+/// What the transform added, recognized by what it does.
+struct Added {
+    budget: u32,
+    top_up: u32,
+    charge: u32,
+    /// All functions that charge.
+    charging: HashSet<u32>,
+}
+
 /// Checks everything this file promises.
 pub(super) fn verify(wasm: &[u8], role: Role) -> Check {
     Validator::new().validate_all(wasm).map_err(|error| error.to_string())?;
@@ -176,17 +185,38 @@ pub(super) fn verify(wasm: &[u8], role: Role) -> Check {
         .chain(look.clone())
         .chain([O::End])
         .collect();
+    // Others charge their first parameter and return the rest.
+    let charges = |body: &[O]| {
+        let start = charge.len() - 1;
+        let rest = (1..)
+            .map(|local_index| O::LocalGet { local_index })
+            .take(body.len().saturating_sub(charge.len()));
+        body.get(..start) == Some(&charge[..start]) && body[start..].iter().cloned().eq(rest.chain([O::End]))
+    };
+    let charging: HashSet<u32> = (imported..)
+        .zip(&module.bodies)
+        .filter(|(_, body)| charges(body))
+        .map(|(function, _)| function)
+        .collect();
     let charge = find(&charge).ok_or("no function charges the budget")?;
+    let added = Added {
+        budget,
+        top_up,
+        charge,
+        charging,
+    };
 
     let mut facts = vec![Facts::default(); module.bodies.len()];
     for (k, fact) in facts.iter_mut().enumerate() {
         let function = imported + k as u32;
-        if function != top_up && function != charge {
-            *fact = verify_function(&module, k, budget, top_up, charge, role)
-                .map_err(|error| format!("function {function}: {error}"))?;
+        if function != top_up && !added.charging.contains(&function) {
+            *fact =
+                verify_function(&module, k, &added, role).map_err(|error| format!("function {function}: {error}"))?;
         }
     }
-    verify_cycles(&module, &facts, role, [top_up, charge, refill])
+    verify_cycles(&module, &facts, role, |function| {
+        function == top_up || function == refill || added.charging.contains(&function)
+    })
 }
 
 /// `if budget < 0 { top_up() }`
@@ -228,7 +258,8 @@ fn expect(code: &[O], at: usize, expected: &[O]) -> Check {
     }
 }
 
-fn verify_function(module: &Module, k: usize, budget: u32, top_up: u32, charge: u32, role: Role) -> Check<Facts> {
+fn verify_function(module: &Module, k: usize, of: &Added, role: Role) -> Check<Facts> {
+    let (budget, top_up, charge) = (of.budget, of.top_up, of.charge);
     let code = &module.bodies[k];
     let imported = module.imports.len();
     let ty = &module.types[module.functions[imported + k] as usize];
@@ -273,7 +304,7 @@ fn verify_function(module: &Module, k: usize, budget: u32, top_up: u32, charge: 
             if cost < 1 || this < 1 || *limit.get_or_insert(this) != this {
                 return Err(format!("an iteration costs {cost} up to {this}"));
             }
-            let count = [
+            let mut count = vec![
                 O::LocalGet { local_index: spent },
                 O::I32Const { value: cost as i32 },
                 O::I32Add,
@@ -284,11 +315,28 @@ fn verify_function(module: &Module, k: usize, budget: u32, top_up: u32, charge: 
                     blockty: wasmparser::BlockType::Empty,
                 },
                 O::LocalGet { local_index: spent },
-                O::Call { function_index: charge },
-                O::I32Const { value: 0 },
-                O::LocalSet { local_index: spent },
-                O::End,
             ];
+            // Locals may be handed through the function that charges: the same ones in and out.
+            let mut handed = Vec::new();
+            while let Some(O::LocalGet { local_index }) = code.get(header + 1 + count.len() + handed.len()) {
+                handed.push(*local_index);
+            }
+            if handed.contains(&spent) {
+                return Err("the counter is handed over".into());
+            }
+            count.extend(handed.iter().map(|local_index| O::LocalGet {
+                local_index: *local_index,
+            }));
+            count.push(match code.get(header + 1 + count.len()) {
+                Some(O::Call { function_index }) if of.charging.contains(function_index) => O::Call {
+                    function_index: *function_index,
+                },
+                other => return Err(format!("at {header}: expected a charging call, found {other:?}")),
+            });
+            count.extend(handed.iter().rev().map(|local_index| O::LocalSet {
+                local_index: *local_index,
+            }));
+            count.extend([O::I32Const { value: 0 }, O::LocalSet { local_index: spent }, O::End]);
             expect(code, header + 1, &count)?;
             added.extend(header + 1..header + 1 + count.len());
         }
@@ -368,7 +416,7 @@ fn leaves(operator: &O, harmless: [u32; 2]) -> bool {
 
 /// What is left of the call graph without metered functions must have no cycle. A call to the outside of a side module may lead to
 /// anything, so any of its functions that may be called from there may come next.
-fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: [u32; 3]) -> Check {
+fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: impl Fn(u32) -> bool) -> Check {
     let imported = module.imports.len() as u32;
     let leaf = |function: u32| match module.imports[function as usize] {
         ("wasi_snapshot_preview1", _) => role == Role::Main,
@@ -380,7 +428,7 @@ fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: [u32; 3
     let outside = count + module.types.len();
     let mut edges = vec![Vec::new(); outside + 1];
     for (k, facts) in facts.iter().enumerate() {
-        for call in facts.calls.iter().filter(|call| !harmless.contains(call)) {
+        for call in facts.calls.iter().filter(|call| !harmless(**call)) {
             match call.checked_sub(imported) {
                 Some(callee) => edges[k].push(callee as usize),
                 None if leaf(*call) => {}
