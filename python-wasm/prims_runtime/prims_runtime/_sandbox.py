@@ -160,6 +160,12 @@ def _install_missing():
 
     if not hasattr(time, "thread_time"):
         time.thread_time, time.thread_time_ns = time.process_time, time.process_time_ns
+        information = time.get_clock_info
+
+        def get_clock_info(name, /):
+            return information("process_time" if name == "thread_time" else name)
+
+        time.get_clock_info = get_clock_info
     if not hasattr(os, "umask"):
         mask = 0o022
 

@@ -68,6 +68,9 @@ class Socket(unittest.TestCase):
             ],
         )
 
+    def test_the_type_of_capsules(self):
+        self.assertEqual(evaluate("import types\nresult = types.CapsuleType.__name__"), "PyCapsule")
+
     def test_conversions(self):
         found = evaluate(
             "import socket as s\nresult = [s.inet_aton('1.2.3.4').hex(), s.inet_aton('127.1').hex(), s.inet_aton('0x7f.1').hex(), s.inet_ntoa(b'\\1\\2\\3\\4'),"
