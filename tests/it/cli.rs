@@ -6,7 +6,11 @@ use std::process::{Command, Output, Stdio};
 fn prims(arguments: &[&str]) -> Output {
     // The cache of the library's tests is ready or being filled; the command shares it.
     super::prepared(&[]);
-    Command::new(env!("CARGO_BIN_EXE_prims-wasm")).args(arguments).stdin(Stdio::null()).output().expect("the command starts")
+    Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the command starts")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -36,10 +40,25 @@ fn exit_status() {
     expect(&["run", "-c", "import sys; print('a'); sys.exit(7)"], 7, "a\n", "");
     expect(&["run", "-c", "import sys; sys.exit('bye')"], 1, "", "bye");
     expect(&["run", "-c", "import os; os._exit(9)"], 9, "", "");
-    expect(&["run", "--timeout", "300ms", "-c", "print(1)\nwhile True: pass"], 124, "1\n", "--timeout");
-    expect(&["run", "--fuel", "5000000", "-c", "while True: pass"], 124, "", "--fuel");
+    expect(
+        &["run", "--timeout", "300ms", "-c", "print(1)\nwhile True: pass"],
+        124,
+        "1\n",
+        "--timeout",
+    );
+    expect(
+        &["run", "--fuel", "5000000", "-c", "while True: pass"],
+        124,
+        "",
+        "--fuel",
+    );
     expect(&["run", "-c", "import os; os.abort()"], 134, "", "crashed");
-    expect(&["run", "--memory", "64m", "-c", "x = bytearray(1 << 30)"], 1, "", "MemoryError");
+    expect(
+        &["run", "--memory", "64m", "-c", "x = bytearray(1 << 30)"],
+        1,
+        "",
+        "MemoryError",
+    );
 }
 
 #[test]
@@ -51,8 +70,14 @@ fn code_from_a_file_and_from_standard_input() {
     let output = prims(&["run", file, "--", "a", "b"]);
     assert_eq!(output.status.code(), Some(1));
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(out.contains("/workspace/hello.py") && out.contains("'a', 'b']"), "{out}");
-    assert!(err.contains("hello.py\", line 3") && err.contains("raise ValueError('x')"), "{err}");
+    assert!(
+        out.contains("/workspace/hello.py") && out.contains("'a', 'b']"),
+        "{out}"
+    );
+    assert!(
+        err.contains("hello.py\", line 3") && err.contains("raise ValueError('x')"),
+        "{err}"
+    );
     assert!(!err.contains("prims_runtime"), "{err}");
 
     let mut child = Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
@@ -61,7 +86,12 @@ fn code_from_a_file_and_from_standard_input() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    child.stdin.take().expect("a pipe").write_all(b"6 * 7").expect("the code is taken");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all(b"6 * 7")
+        .expect("the code is taken");
     assert_eq!(text(&child.wait_with_output().expect("it ends").stdout), "42\n");
 }
 
@@ -73,7 +103,12 @@ fn standard_input_reaches_the_code() {
         .stdout(Stdio::piped())
         .spawn()
         .expect("the command starts");
-    child.stdin.take().expect("a pipe").write_all("a\nü\n".as_bytes()).expect("the input is taken");
+    child
+        .stdin
+        .take()
+        .expect("a pipe")
+        .write_all("a\nü\n".as_bytes())
+        .expect("the input is taken");
     assert_eq!(text(&child.wait_with_output().expect("it ends").stdout), "'aü'\n");
 }
 
@@ -92,18 +127,58 @@ fn an_open_pipe_does_not_keep_code_waiting_that_reads_nothing() {
 
 #[test]
 fn environment_and_workspace() {
-    expect(&["run", "--env", "A=b=c", "-c", "import os; print(os.environ['A'], 'HOME' in os.environ)"], 0, "b=c True\n", "");
+    expect(
+        &[
+            "run",
+            "--env",
+            "A=b=c",
+            "-c",
+            "import os; print(os.environ['A'], 'HOME' in os.environ)",
+        ],
+        0,
+        "b=c True\n",
+        "",
+    );
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a UTF-8 path");
-    expect(&["run", "--workspace", path, "-c", "print(open('out.txt', 'w').write('kept'))"], 0, "4\n", "");
-    assert_eq!(std::fs::read_to_string(folder.path().join("out.txt")).expect("it was written"), "kept");
-    expect(&["run", "--mounts", path, "-c", "print(open('/mounts/out.txt').read())"], 0, "kept\n", "");
-    expect(&["run", "--mounts", path, "-c", "open('/mounts/out.txt', 'w')"], 1, "", "Read-only file system");
+    expect(
+        &[
+            "run",
+            "--workspace",
+            path,
+            "-c",
+            "print(open('out.txt', 'w').write('kept'))",
+        ],
+        0,
+        "4\n",
+        "",
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("out.txt")).expect("it was written"),
+        "kept"
+    );
+    expect(
+        &["run", "--mounts", path, "-c", "print(open('/mounts/out.txt').read())"],
+        0,
+        "kept\n",
+        "",
+    );
+    expect(
+        &["run", "--mounts", path, "-c", "open('/mounts/out.txt', 'w')"],
+        1,
+        "",
+        "Read-only file system",
+    );
 }
 
 #[test]
 fn the_report_as_json() {
-    let output = prims(&["run", "--json", "-c", "import sys\nprint('out'); print('err', file=sys.stderr)\n{'a': [1, 2.5, None]}"]);
+    let output = prims(&[
+        "run",
+        "--json",
+        "-c",
+        "import sys\nprint('out'); print('err', file=sys.stderr)\n{'a': [1, 2.5, None]}",
+    ]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["status"], "completed");
     assert_eq!(report["stdout"], "out\n");
@@ -121,16 +196,41 @@ fn the_report_as_json() {
 fn bad_arguments_say_what_is_wrong() {
     expect(&["run", "nowhere.py"], 2, "", "cannot read `nowhere.py`");
     expect(&["run"], 2, "", "required");
-    expect(&["run", "--timeout", "soon", "-c", "1"], 2, "", "expected for example 500ms");
-    expect(&["run", "--memory", "lots", "-c", "1"], 2, "", "expected for example 256m");
+    expect(
+        &["run", "--timeout", "soon", "-c", "1"],
+        2,
+        "",
+        "expected for example 500ms",
+    );
+    expect(
+        &["run", "--memory", "lots", "-c", "1"],
+        2,
+        "",
+        "expected for example 256m",
+    );
     expect(&["run", "--memory", "1m", "-c", "1"], 2, "", "this image starts with");
-    expect(&["run", "--timeout", "2h", "-c", "1"], 2, "", "at most 3600000 is allowed");
+    expect(
+        &["run", "--timeout", "2h", "-c", "1"],
+        2,
+        "",
+        "at most 3600000 is allowed",
+    );
     expect(&["run", "--env", "X", "-c", "1"], 2, "", "NAME=VALUE");
     expect(&["run", "--deps", "numpi", "-c", "1"], 2, "", "numpy");
     expect(&["run", "--deps", "numpy==1.0", "-c", "1"], 2, "", "2.4.6");
-    expect(&["run", "--deps", "git+https://example.org/x", "-c", "1"], 2, "", "git+https");
+    expect(
+        &["run", "--deps", "git+https://example.org/x", "-c", "1"],
+        2,
+        "",
+        "git+https",
+    );
     expect(&["run", "-c", "def f(:"], 1, "", "SyntaxError");
-    expect(&["--cache-dir", "/proc/nowhere", "run", "-c", "1"], 2, "", "PRIMS_CACHE_DIR");
+    expect(
+        &["--cache-dir", "/proc/nowhere", "run", "-c", "1"],
+        2,
+        "",
+        "PRIMS_CACHE_DIR",
+    );
 }
 
 #[test]
@@ -138,7 +238,10 @@ fn the_example_runs_and_says_what_it_needs() {
     let output = prims(&["example", "--deps", "numpy"]);
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{out}\n{err}");
-    assert!(out.contains("strongest frequencies") && out.contains("second run"), "{out}");
+    assert!(
+        out.contains("strongest frequencies") && out.contains("second run"),
+        "{out}"
+    );
     let output = prims(&["example"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("--deps numpy"));

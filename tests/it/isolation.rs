@@ -37,7 +37,12 @@ fn nothing_of_a_run_is_seen_by_the_next() {
 #[test]
 fn a_reset_slot_equals_its_image_in_every_byte() {
     let image = super::prepared(&[]).image;
-    let mut programs = vec![LITTER.to_owned(), "1+1".to_owned(), "raise SystemExit(3)".to_owned(), "1/0".to_owned()];
+    let mut programs = vec![
+        LITTER.to_owned(),
+        "1+1".to_owned(),
+        "raise SystemExit(3)".to_owned(),
+        "1/0".to_owned(),
+    ];
     // Grown far, sparse, dropped again, ended in the middle of things by a limit or a trap.
     programs.push("b = bytearray(200 << 20)\nfor i in range(0, len(b), 1 << 16): b[i] = 1\ndel b".into());
     programs.push("x = [bytes([i % 256]) * 100_000 for i in range(500)]\nwhile True: x = x[1:] + x[:1]".into());
@@ -109,7 +114,9 @@ fn many_runs_leave_nothing_behind() {
     let count = |folder: &str| std::fs::read_dir(folder).map_or(0, Iterator::count);
     let run = |n: usize| {
         for _ in 0..n {
-            image.run(&Invocation::new("open('/tmp/x', 'w').write('x')\n1+1")).expect("the host does its part");
+            image
+                .run(&Invocation::new("open('/tmp/x', 'w').write('x')\n1+1"))
+                .expect("the host does its part");
         }
     };
     run(200);

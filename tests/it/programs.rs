@@ -26,9 +26,18 @@ use std::time::Duration;
 fn every_program_does_what_its_file_says() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs");
     let programs = files_below(&root, "py");
-    assert!(programs.len() > 200, "only {} programs below {}", programs.len(), root.display());
+    assert!(
+        programs.len() > 200,
+        "only {} programs below {}",
+        programs.len(),
+        root.display()
+    );
     for expected in files_below(&root, "out") {
-        assert!(expected.with_extension("py").exists(), "{} has no program", expected.display());
+        assert!(
+            expected.with_extension("py").exists(),
+            "{} has no program",
+            expected.display()
+        );
     }
     let chosen = std::env::var("PROGRAMS").unwrap_or_default();
     let bless = std::env::var_os("BLESS").is_some();
@@ -80,10 +89,16 @@ fn difference(wanted: &str, found: &str) -> String {
     let same = wanted.iter().zip(&found).take_while(|(a, b)| a == b).count();
     let rest = wanted[same..].iter().rev().zip(found[same..].iter().rev());
     let tail = rest.take_while(|(a, b)| a == b).count();
-    let mut text = if same > 0 { format!("  ({same} equal lines)\n") } else { String::new() };
+    let mut text = if same > 0 {
+        format!("  ({same} equal lines)\n")
+    } else {
+        String::new()
+    };
     let changed = |sign: char, lines: &[&str]| -> String {
         let shown = lines[same..lines.len() - tail].iter().take(40);
-        shown.map(|line| format!("{sign} {}\n", line.chars().take(400).collect::<String>())).collect()
+        shown
+            .map(|line| format!("{sign} {}\n", line.chars().take(400).collect::<String>()))
+            .collect()
     };
     text.push_str(&changed('-', &wanted));
     text.push_str(&changed('+', &found));
@@ -94,7 +109,9 @@ fn run(path: &Path) -> String {
     let code = std::fs::read_to_string(path).expect("a program is text");
     let (mut packages, mut invocation) = (vec![], Invocation::new(code.clone()));
     for line in code.lines().map_while(|line| line.strip_prefix("# ")) {
-        let Some((what, how)) = line.split_once(": ") else { continue };
+        let Some((what, how)) = line.split_once(": ") else {
+            continue;
+        };
         match what {
             "deps" => packages = how.split(',').map(str::trim).collect(),
             "limits" => invocation.limits = limits(how),
@@ -107,14 +124,24 @@ fn run(path: &Path) -> String {
             _ => {}
         }
     }
-    describe(&super::prepared(&packages).image.run(&invocation).expect("the host does its part"))
+    describe(
+        &super::prepared(&packages)
+            .image
+            .run(&invocation)
+            .expect("the host does its part"),
+    )
 }
 
 fn limits(how: &str) -> Limits {
     let mut limits = Limits::DEFAULT;
     for limit in how.split_whitespace() {
         let (name, value) = limit.split_once('=').expect("limits: name=value");
-        let number = || value.trim_end_matches(|c: char| c.is_alphabetic()).parse::<u64>().expect("a number");
+        let number = || {
+            value
+                .trim_end_matches(|c: char| c.is_alphabetic())
+                .parse::<u64>()
+                .expect("a number")
+        };
         let bytes = || match value.chars().last() {
             Some('k') => number() << 10,
             Some('m') => number() << 20,
@@ -165,8 +192,16 @@ fn describe(outcome: &Outcome) -> String {
         Exit::Crashed(crash) => line("exit", &format!("crashed {}", crash.message)),
     }
     for (name, bytes, truncated) in [
-        ("stdout", outcome.output.stdout.text(), outcome.output.stdout.truncated()),
-        ("stderr", outcome.output.stderr.text(), outcome.output.stderr.truncated()),
+        (
+            "stdout",
+            outcome.output.stdout.text(),
+            outcome.output.stdout.truncated(),
+        ),
+        (
+            "stderr",
+            outcome.output.stderr.text(),
+            outcome.output.stderr.truncated(),
+        ),
     ] {
         if !bytes.is_empty() {
             let _ = write!(text, "---- {name}{}\n{bytes}", if truncated { " (cut)" } else { "" });

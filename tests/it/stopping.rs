@@ -36,7 +36,11 @@ fn the_deadline_stops_whatever_it_is() {
         "'x' * 50 in ('x' * 49 + 'y') * 10**6 or [0] * 10**8 == [0] * 10**8 and sorted(range(10**7), key=lambda x: -x) and False or __import__('time').sleep(100)",
     ] {
         let (outcome, took) = run_for(code, Duration::from_millis(300));
-        assert!(matches!(outcome.exit, Exit::Stopped(StopReason::WallClock)), "{code}: {:?}", outcome.exit);
+        assert!(
+            matches!(outcome.exit, Exit::Stopped(StopReason::WallClock)),
+            "{code}: {:?}",
+            outcome.exit
+        );
         assert!(took < PATIENCE, "{code}: took {took:?}");
     }
 }
@@ -52,7 +56,10 @@ fn cancel_stops_a_loop_and_a_sleep() {
     super::prepared(&[]);
     for code in ["while True: pass", "import time\ntime.sleep(1e9)", "sum(range(10**12))"] {
         let cancel = Cancel::new();
-        let invocation = Invocation { cancel: cancel.clone(), ..Invocation::new(code) };
+        let invocation = Invocation {
+            cancel: cancel.clone(),
+            ..Invocation::new(code)
+        };
         let (outcome, late) = std::thread::scope(|scope| {
             let run = scope.spawn(|| super::run_with(invocation));
             std::thread::sleep(Duration::from_millis(200));
@@ -60,7 +67,11 @@ fn cancel_stops_a_loop_and_a_sleep() {
             cancel.cancel();
             (run.join().expect("a run does not panic"), cancelled.elapsed())
         });
-        assert!(matches!(outcome.exit, Exit::Stopped(StopReason::Cancelled)), "{code}: {:?}", outcome.exit);
+        assert!(
+            matches!(outcome.exit, Exit::Stopped(StopReason::Cancelled)),
+            "{code}: {:?}",
+            outcome.exit
+        );
         assert!(late < PATIENCE, "{code}: stopped {late:?} after the cancel");
     }
 }
@@ -73,10 +84,21 @@ fn fuel_stops_at_the_same_place_every_time() {
         super::run_with(invocation)
     };
     let endless = used("while True: pass", 5_000_000);
-    assert!(matches!(endless.exit, Exit::Stopped(StopReason::Fuel)), "{:?}", endless.exit);
-    assert!(endless.usage.fuel >= 5_000_000 && endless.usage.fuel < 6_000_000, "{}", endless.usage.fuel);
+    assert!(
+        matches!(endless.exit, Exit::Stopped(StopReason::Fuel)),
+        "{:?}",
+        endless.exit
+    );
+    assert!(
+        endless.usage.fuel >= 5_000_000 && endless.usage.fuel < 6_000_000,
+        "{}",
+        endless.usage.fuel
+    );
     let work = "sum(i * i for i in range(100_000))";
-    let (small, large) = (used("1+1", u64::MAX / 8).usage.fuel, used(work, u64::MAX / 8).usage.fuel);
+    let (small, large) = (
+        used("1+1", u64::MAX / 8).usage.fuel,
+        used(work, u64::MAX / 8).usage.fuel,
+    );
     assert!(large > small + 1_000_000, "{small} {large}");
 }
 
@@ -103,7 +125,10 @@ fn deep_recursion_in_c_never_reaches_the_host() {
     ] {
         let (outcome, _) = run_for(code, Duration::from_secs(20));
         let expected = match &outcome.exit {
-            Exit::Raised(error) => matches!(error.kind.as_str(), "RecursionError" | "MemoryError" | "SyntaxError" | "error" | "PatternError" | "TypeError"),
+            Exit::Raised(error) => matches!(
+                error.kind.as_str(),
+                "RecursionError" | "MemoryError" | "SyntaxError" | "error" | "PatternError" | "TypeError"
+            ),
             Exit::Crashed(_) | Exit::Completed(_) => true,
             Exit::Stopped(reason) => *reason == StopReason::Memory,
             Exit::Exited(_) => false,
@@ -118,6 +143,10 @@ fn a_thread_with_a_small_stack_can_run_a_guest() {
     super::prepared(&[]);
     let thread = std::thread::Builder::new().stack_size(128 << 10);
     let deep = "def f(n): return n and f(n - 1)\nf(900)";
-    let outcome = thread.spawn(move || super::run(deep)).expect("a thread starts").join().expect("no overflow");
+    let outcome = thread
+        .spawn(move || super::run(deep))
+        .expect("a thread starts")
+        .join()
+        .expect("no overflow");
     assert_eq!(super::value(&outcome), "0");
 }

@@ -1,0 +1,33 @@
+# Symbolic links that point out of a mount cannot be made or not be followed.
+import os
+def attempt(name, function):
+    try:
+        print(name, "->", function())
+    except OSError as error:
+        print(name, type(error).__name__, error.strerror)
+attempt("absolute link", lambda: os.symlink("/etc/passwd", "absolute"))
+attempt("read it", lambda: open("absolute").read())
+attempt("link to /", lambda: os.symlink("/", "root"))
+attempt("list it", lambda: os.listdir("root"))
+attempt("list it with a slash", lambda: os.listdir("root/"))
+attempt("relative link", lambda: os.symlink("../../../../etc/passwd", "relative"))
+attempt("read it", lambda: open("relative").read())
+attempt("write through it", lambda: open("relative", "w").write("x"))
+attempt("parent", lambda: os.symlink("..", "up"))
+attempt("list it", lambda: os.listdir("up"))
+attempt("chain 1", lambda: os.symlink("up/up", "chain"))
+attempt("chain 2", lambda: os.listdir("chain/chain/etc"))
+attempt("loop a", lambda: os.symlink("loop_b", "loop_a"))
+attempt("loop b", lambda: os.symlink("loop_a", "loop_b"))
+attempt("follow the loop", lambda: open("loop_a").read())
+attempt("to the stdlib", lambda: os.symlink("../usr/local/lib/python3.13/os.py", "os.py"))
+attempt("write to it", lambda: open("os.py", "a").write("x"))
+attempt("swap for a folder", lambda: (os.mkdir("d"), os.rename("d", "e"), os.symlink("../..", "d")))
+attempt("through the swap", lambda: os.listdir("d/etc"))
+attempt("hard link", lambda: os.link("/usr/local/lib/python3.13/os.py", "hard"))
+attempt("hard link of a link", lambda: os.link("relative", "hard2"))
+attempt("readlink", lambda: os.readlink("relative"))
+attempt("realpath", lambda: os.path.realpath("relative"))
+attempt("remove through it", lambda: os.remove("up/workspace/nothing"))
+attempt("tmp link", lambda: os.symlink("../tmp", "tmp"))
+attempt("list tmp", lambda: os.listdir("tmp"))

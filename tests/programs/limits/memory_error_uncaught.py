@@ -1,0 +1,2 @@
+# limits: memory=64m
+data = "x" * (1 << 30)

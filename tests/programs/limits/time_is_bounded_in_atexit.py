@@ -1,0 +1,6 @@
+# limits: timeout=300ms
+import atexit
+@atexit.register
+def forever():
+    while True: pass
+print("end of program")

@@ -1,0 +1,2 @@
+# limits: timeout=200ms
+10**10**8

@@ -1,0 +1,3 @@
+# limits: timeout=200ms
+import re
+re.match("(a+)+$", "a" * 40 + "b")

@@ -1,0 +1,6 @@
+# limits: timeout=200ms
+# While the value is rendered, too.
+class Slow:
+    def __repr__(self):
+        while True: pass
+Slow()

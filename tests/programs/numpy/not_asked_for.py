@@ -1,0 +1,2 @@
+# Without being asked for, numpy is not there.
+import numpy

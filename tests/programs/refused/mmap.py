@@ -1,0 +1,2 @@
+# Nor memory maps.
+import mmap
