@@ -292,6 +292,7 @@ impl Files {
     }
 
     /// How many descriptors are open beside the standard streams and the mounts.
+    #[cfg(test)]
     pub(super) fn count(&self) -> usize {
         self.open.iter().skip(self.mounts).flatten().count()
     }

@@ -187,7 +187,6 @@ pub(crate) struct Wasi {
     /// Which of the standard streams the guest has closed.
     closed: [bool; 3],
     files: Option<Box<Files>>,
-    random_bytes: u64,
 }
 
 impl Wasi {
@@ -201,7 +200,6 @@ impl Wasi {
             capture,
             closed: [false; 3],
             files: None,
-            random_bytes: 0,
         }
     }
 
@@ -216,13 +214,9 @@ impl Wasi {
     }
 
     /// How many files and directories are open, beside the standard streams and the mounts.
+    #[cfg(test)]
     pub(crate) fn open_descriptors(&self) -> usize {
         self.files.as_ref().map_or(0, |files| files.count())
-    }
-
-    /// How many bytes of randomness the guest has asked for.
-    pub(crate) fn random_bytes(&self) -> u64 {
-        self.random_bytes
     }
 
     /// Ends the run: closes what is open and gives what was written.

@@ -18,7 +18,7 @@ pub enum Stream {
 
 /// What happens once a stream holds more than its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Overflow {
+pub(crate) enum Overflow {
     /// The first three quarters and the last quarter of the limit are kept, and the run goes on.
     #[default]
     KeepEnds,
@@ -82,6 +82,7 @@ pub(crate) struct CapturedStream {
 
 impl CapturedStream {
     /// Whether something was omitted.
+    #[cfg(test)]
     pub(crate) fn truncated(&self) -> bool {
         self.omitted > 0
     }
@@ -120,6 +121,7 @@ impl Captured {
     }
 
     /// Both streams together, in order of arrival.
+    #[cfg(test)]
     pub(crate) fn in_order(&self) -> impl Iterator<Item = (Stream, &[u8])> {
         self.chunks.iter().map(|chunk| {
             (
