@@ -13,7 +13,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 use prims_interpreter::{Interpreter, Prepared};
-use prims_sandbox::{Exit, Invocation, Outcome};
+use prims_sandbox::{Exit, Invocation, Metering, Options, Outcome};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -201,7 +201,13 @@ fn start(bench: &Bench) {
 const CPU: &str = include_str!("cpu.py");
 
 fn cpu(bench: &Bench) {
-    let prepared = bench.prepared(&[]);
+    let metered = bench.prepared(&[]);
+    let options = Options {
+        metering: Metering::OffForMeasuring,
+        ..Options::default()
+    };
+    let unmetered = prims_wasm::interpreter_with(None, options).expect("the guest compiles");
+    let unmetered = unmetered.prepare(&[]).expect("nothing is asked for");
     let parse = |text: &str| -> Vec<(String, f64)> {
         let part = |line: &str| {
             line.split_once(' ')
@@ -209,34 +215,37 @@ fn cpu(bench: &Bench) {
         };
         text.lines().filter_map(part).collect()
     };
-    let mut rounds: Vec<(Vec<(String, f64)>, Vec<(String, f64)>)> = vec![];
+    // One column each: native, unmetered, metered; in interleaved rounds.
+    let mut columns: [Vec<Vec<(String, f64)>>; 3] = Default::default();
     for _ in 0..5 {
-        let native = parse(&output_of(Command::new(&bench.python).args(["-I", "-S", "-c", CPU])));
-        let guest = parse(&run(&prepared, CPU).output.stdout.text());
-        rounds.push((native, guest));
+        columns[0].push(parse(&output_of(
+            Command::new(&bench.python).args(["-I", "-S", "-c", CPU]),
+        )));
+        columns[1].push(parse(&run(&unmetered, CPU).output.stdout.text()));
+        columns[2].push(parse(&run(&metered, CPU).output.stdout.text()));
     }
-    println!("| part | native ms | guest ms | ratio |\n|---|---|---|---|");
-    let (mut product, mut parts) = (1.0f64, 0);
-    for (k, (name, _)) in rounds[0].1.iter().enumerate() {
-        let pick = |which: fn(&(Vec<(String, f64)>, Vec<(String, f64)>)) -> &Vec<(String, f64)>| {
-            let mut times: Vec<f64> = rounds
-                .iter()
-                .filter_map(|round| which(round).get(k).map(|(_, ms)| *ms))
-                .collect();
+    println!("| part | native ms | unmetered ms | ratio | metered ms | ratio |\n|---|---|---|---|---|---|");
+    let (mut products, mut parts) = ([1.0f64; 2], 0);
+    for (k, (name, _)) in columns[0][0].iter().enumerate() {
+        let [native, unmetered, metered] = [0, 1, 2].map(|column| {
+            let rounds: &Vec<Vec<(String, f64)>> = &columns[column];
+            let mut times: Vec<f64> = rounds.iter().filter_map(|round| Some(round.get(k)?.1)).collect();
             times.sort_by(f64::total_cmp);
             times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
-        };
-        let (native, guest) = (pick(|round| &round.0), pick(|round| &round.1));
-        println!("| {name} | {native:.1} | {guest:.1} | {:.2} |", guest / native);
+        });
+        let ratios = [unmetered / native, metered / native];
+        println!(
+            "| {name} | {native:.1} | {unmetered:.1} | {:.2} | {metered:.1} | {:.2} |",
+            ratios[0], ratios[1]
+        );
         if name != "sha256" {
-            product *= guest / native;
+            products = [products[0] * ratios[0], products[1] * ratios[1]];
             parts += 1;
         }
     }
-    println!(
-        "| geometric mean without sha256 | | | {:.2} |",
-        product.powf(1.0 / f64::from(parts))
-    );
+    let [unmetered, metered] = products.map(|product| product.powf(1.0 / f64::from(parts)));
+    println!("| geometric mean without sha256 | | | {unmetered:.2} | | {metered:.2} |");
+    println!("\nMetering costs {:.1} %.", (metered / unmetered - 1.0) * 100.0);
 }
 
 fn throughput(bench: &Bench) {

@@ -12,7 +12,7 @@ mod report;
 mod setup;
 
 pub use commands::{Error, main};
-pub use setup::interpreter;
+pub use setup::{interpreter, interpreter_with};
 
 #[cfg(test)]
 mod repository_tests;

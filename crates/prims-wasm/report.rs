@@ -11,8 +11,10 @@ pub(crate) mod status {
     pub(crate) const RAISED: u8 = 1;
     /// Wrong arguments.
     pub(crate) const USAGE: u8 = 2;
-    /// The wall-clock limit, the instruction budget, the output limit or a cancel ended the run.
+    /// The wall-clock limit, the instruction budget or the output limit ended the run.
     pub(crate) const STOPPED: u8 = 124;
+    /// Interrupted from the keyboard, as shells report it.
+    pub(crate) const INTERRUPTED: u8 = 130;
     /// The guest crashed.
     pub(crate) const CRASHED: u8 = 134;
     /// Memory was used up.
@@ -26,6 +28,7 @@ pub(crate) fn exit_status(exit: &Exit) -> u8 {
         Exit::Raised(_) => status::RAISED,
         Exit::Exited(code) => *code,
         Exit::Stopped(prims_sandbox::StopReason::Memory) => status::EXHAUSTED,
+        Exit::Stopped(prims_sandbox::StopReason::Cancelled) => status::INTERRUPTED,
         Exit::Stopped(_) => status::STOPPED,
         Exit::Crashed(_) => status::CRASHED,
     }

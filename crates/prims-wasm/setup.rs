@@ -13,15 +13,21 @@ use crate::commands::Error;
 /// An interpreter on the embedded guest and wheels. The cache lies in `cache_dir`, else where the environment says, else in the
 /// user's cache folder.
 pub fn interpreter(cache_dir: Option<&Path>, progress: Option<ProgressSink>) -> Result<Interpreter, Error> {
-    on_cache(Cache::open(cache_dir)?, progress)
+    interpreter_with(
+        cache_dir,
+        Options {
+            progress,
+            ..Options::default()
+        },
+    )
 }
 
-/// The same on a cache that is open already.
-pub(crate) fn on_cache(cache: Cache, progress: Option<ProgressSink>) -> Result<Interpreter, Error> {
-    let options = Options {
-        progress,
-        ..Options::default()
-    };
+/// The same with other options.
+pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<Interpreter, Error> {
+    on_cache(Cache::open(cache_dir)?, options)
+}
+
+fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
     let guest = Guest {
         module_digest: guest::module_digest().to_owned(),
         module: Arc::new(|| guest::module().map_err(std::io::Error::other)),
@@ -39,7 +45,13 @@ pub(crate) fn for_command(cache_dir: Option<&Path>) -> Result<Interpreter, Error
     if let Some(note) = cache.location().note() {
         console::note(&note);
     }
-    on_cache(cache, Some(console::progress()))
+    on_cache(
+        cache,
+        Options {
+            progress: Some(console::progress()),
+            ..Options::default()
+        },
+    )
 }
 
 /// A part of the guest that is unpacked into the cache, or verified there, when it is first used.

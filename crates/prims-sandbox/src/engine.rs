@@ -117,3 +117,70 @@ pub(crate) fn load(engine: &Engine, file: std::fs::File) -> wasmtime::Result<Mod
     // are read-only in a folder only this user can write.
     unsafe { Module::deserialize_open_file(engine, file) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wasmtime::RegallocAlgorithm;
+
+    #[test]
+    fn the_settings_are_what_they_should_be() {
+        let config = engine().unwrap();
+        assert_eq!(config.get_strategy(), Some(Strategy::Cranelift));
+        assert_eq!(config.get_cranelift_opt_level(), Some(OptLevel::Speed));
+        assert_ne!(
+            config.get_cranelift_regalloc_algorithm(),
+            Some(RegallocAlgorithm::SinglePass)
+        );
+        assert!(!config.get_consume_fuel() && !config.get_epoch_interruption());
+        assert_eq!(config.get_max_wasm_stack(), WASM_STACK);
+        assert!(!config.get_memory_init_cow() && !config.get_memory_may_move());
+        assert_eq!(config.get_memory_reservation(), 4 << 30);
+        assert_eq!(config.get_memory_guard_size(), 32 << 20);
+        assert!(config.get_guard_before_linear_memory() && config.get_signals_based_traps());
+        assert!(config.get_table_lazy_init() && config.get_wasm_branch_hinting());
+        assert_eq!(config.get_collector(), Some(Collector::DeferredReferenceCounting));
+        assert_eq!(config.get_gc_heap_reservation(), EXCEPTION_HEAP);
+        assert!(!config.get_gc_heap_may_move() && !config.get_concurrency_support() && !config.get_shared_memory());
+        assert!(!config.get_generate_address_map() && !config.get_debug_info() && !config.get_guest_debug());
+        assert_eq!(config.get_wasm_backtrace_max_frames(), 16);
+        assert!(config.get_pooling_config().is_none());
+        assert_eq!(
+            config.get_cranelift_flags_set().count() + config.get_cranelift_flags_enabled().count(),
+            0
+        );
+        assert_eq!(config.get_wasm_features(), wasm_features());
+    }
+
+    #[test]
+    fn proposals_that_nobody_needs_are_refused() {
+        let engine = engine().unwrap();
+        for (proposal, module) in [
+            ("threads", "(module (memory 1 1 shared))"),
+            ("memory64", "(module (memory i64 1))"),
+            ("multi-memory", "(module (memory 1) (memory 1))"),
+            ("tail calls", "(module (func $f return_call $f))"),
+            (
+                "function references",
+                "(module (type $t (func)) (func (param (ref $t)) (call_ref $t (local.get 0))))",
+            ),
+            ("garbage-collected types", "(module (type (struct (field i32))))"),
+            (
+                "relaxed SIMD",
+                "(module (func (param v128) (result v128) (i8x16.relaxed_swizzle (local.get 0) (local.get 0))))",
+            ),
+            ("custom page sizes", "(module (memory 1 (pagesize 1)))"),
+            (
+                "wide arithmetic",
+                "(module (func (param i64 i64 i64 i64) (result i64 i64) (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))",
+            ),
+            ("stack switching", "(module (type $f (func)) (type $c (cont $f)))"),
+            ("components", "(component)"),
+        ] {
+            let wasm = wat::parse_str(module).unwrap();
+            assert!(Module::new(&engine, wasm).is_err(), "{proposal} is accepted");
+        }
+        let accepted = wat::parse_str("(module (tag $t) (func try_table (catch $t 0) end))").unwrap();
+        Module::new(&engine, accepted).unwrap();
+    }
+}

@@ -37,9 +37,10 @@ impl Host {
         }
     }
 
-    /// Gives an instance that was made ahead of need what its one run may use.
-    pub(crate) fn begin(&mut self, wasi: Wasi, limits: &Limits) {
+    /// Gives an instance that was made ahead of need what its one run may use. `budget` is what it still holds.
+    pub(crate) fn begin(&mut self, wasi: Wasi, limits: &Limits, budget: i64) {
         self.meter = Meter::new(wasi.watch().clone(), limits.fuel);
+        self.meter.slice = budget;
         self.memory = MemoryLimit::new(limits);
         self.reply = Reply::new(limits);
         self.wasi = wasi;

@@ -15,6 +15,8 @@
 //! Everything a run may use is bounded by [`Limits`]; how it ended is an [`Exit`]. Output is captured by the host and returned
 //! whatever the way a run ends.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod engine;
 mod error;
 mod host;
@@ -39,6 +41,6 @@ pub use outcome::{
     CapturedStream, Crash, Exit, Invocation, Outcome, Output, OutputSink, Prepared, PythonError, Rich, Skipped, Stream,
     Usage, Value,
 };
-pub use sandbox::{Environment, Guest, Image, Options, Progress, ProgressSink, Sandbox};
+pub use sandbox::{Environment, Guest, Image, Metering, Options, Progress, ProgressSink, Sandbox};
 pub use stop::{Cancel, StopReason};
 pub use wasi::SharedFolder;

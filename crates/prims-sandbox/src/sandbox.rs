@@ -13,7 +13,7 @@ use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared,
 use crate::stack;
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::symbols::TablePositions;
-use crate::transform::{self, Role};
+use crate::transform::{self, Meter, Role, TransformOptions};
 use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, Key};
 use std::path::PathBuf;
@@ -81,6 +81,29 @@ pub enum Progress {
 /// Receives progress.
 pub type ProgressSink = Arc<dyn Fn(Progress) + Send + Sync>;
 
+/// Whether guests count what they do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Metering {
+    /// They do, so that fuel, deadline and cancellation work.
+    #[default]
+    On,
+    /// They do not, and nothing can stop them: only for measuring what metering costs.
+    OffForMeasuring,
+}
+
+impl Metering {
+    fn options(self) -> TransformOptions {
+        let meter = match self {
+            Metering::On => Meter::On,
+            Metering::OffForMeasuring => Meter::Off,
+        };
+        TransformOptions {
+            meter,
+            ..TransformOptions::default()
+        }
+    }
+}
+
 /// How a sandbox is set up.
 #[derive(Clone, Default)]
 pub struct Options {
@@ -88,6 +111,8 @@ pub struct Options {
     pub slots: SlotPolicy,
     /// Told about slow steps.
     pub progress: Option<ProgressSink>,
+    /// Whether guests are metered.
+    pub metering: Metering,
 }
 
 /// The compiled interpreter and what is needed to start it. Cheap to clone; clones share everything.
@@ -130,7 +155,15 @@ impl Sandbox {
                 sink(Progress::CompilingInterpreter);
             }
         };
-        let program = compile(&engine, &cache, &guest.module_digest, Role::Main, announce, load)?;
+        let program = compile(
+            &engine,
+            &cache,
+            options.metering,
+            &guest.module_digest,
+            Role::Main,
+            announce,
+            load,
+        )?;
         let pre = linker
             .instantiate_pre(&program.module)
             .map_err(Error::engine("linking the interpreter"))?;
@@ -161,6 +194,7 @@ impl Sandbox {
             .with("engine", &engine::compatibility(&shared.engine))
             .with("stdlib", shared.guest.stdlib_digest.as_bytes())
             .with("environment", environment.digest.as_bytes())
+            .with("metering", &[shared.options.metering as u8])
             .with("preload", environment.preload.join("\0").as_bytes());
         let mut built = None;
         let entry = shared.cache.file("image", &key, |out| {
@@ -207,9 +241,15 @@ impl Sandbox {
             let wasm = std::fs::read(&host).map_err(Error::io(format!("cannot read {guest}")))?;
             let digest = blake3::hash(&wasm).to_hex().to_string();
             let announce = || self.report(Progress::CompilingModule { name, done, total });
-            let compiled = compile(&self.0.engine, &self.0.cache, &digest, Role::Side, announce, || {
-                Ok(wasm)
-            });
+            let compiled = compile(
+                &self.0.engine,
+                &self.0.cache,
+                self.0.options.metering,
+                &digest,
+                Role::Side,
+                announce,
+                || Ok(wasm),
+            );
             match compiled {
                 Ok(compiled) => {
                     libraries.insert(guest.clone(), Arc::new(compiled));
@@ -233,7 +273,15 @@ impl Sandbox {
                     .trim_start_matches('/');
                 std::fs::read(environment.path.join(relative)).map_err(Error::io(format!("cannot read {guest}")))
             };
-            let compiled = compile(&self.0.engine, &self.0.cache, digest, Role::Side, || (), load)?;
+            let compiled = compile(
+                &self.0.engine,
+                &self.0.cache,
+                self.0.options.metering,
+                digest,
+                Role::Side,
+                || (),
+                load,
+            )?;
             libraries.insert(guest.clone(), Arc::new(compiled));
         }
         Ok(Arc::new(libraries))
@@ -386,7 +434,8 @@ impl Image {
         let mut ready = self.take_ready()?;
         let mut wasi = self.wasi(invocation, &limits, began);
         wasi.set_memory(ready.memory);
-        ready.store.data_mut().begin(wasi, &limits);
+        let budget = link::budget(&mut ready.store);
+        ready.store.data_mut().begin(wasi, &limits, budget);
         let start = began.elapsed();
         let ended = ready.call("prims_call", &request);
         let wall = began.elapsed();
@@ -539,6 +588,7 @@ fn call(
 fn compile(
     engine: &Engine,
     cache: &Cache,
+    metering: Metering,
     digest: &str,
     role: Role,
     announce: impl FnOnce(),
@@ -548,6 +598,7 @@ fn compile(
         .with("transform", &transform::VERSION.to_le_bytes())
         .with("engine", &engine::compatibility(engine))
         .with("module", digest.as_bytes())
+        .with("metering", &[metering as u8])
         .with("role", &[role as u8]);
     let entry = cache.file("code", &key, |out| {
         announce();
@@ -556,7 +607,8 @@ fn compile(
             path: String::new(),
             reason,
         };
-        let transformed = transform::transform(&wasm, role).map_err(|error| bad(error.to_string()))?;
+        let transformed =
+            transform::transform_with(&wasm, role, metering.options()).map_err(|error| bad(error.to_string()))?;
         let code = engine
             .precompile_module(&transformed.wasm)
             .map_err(|error| bad(format!("{error:#}")))?;

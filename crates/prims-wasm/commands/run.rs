@@ -5,7 +5,7 @@ use crate::arguments::Run;
 use crate::report::{Report, exit_status};
 use crate::{console, setup};
 use prims_interpreter::RunRequest;
-use prims_sandbox::{Exit, Invocation, StopReason};
+use prims_sandbox::{Cancel, Exit, Invocation, StopReason};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
@@ -30,6 +30,7 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         workspace: arguments.workspace.clone(),
         mounts: arguments.mounts.clone(),
         sink: (!arguments.json).then(console::live),
+        cancel: cancelled_by_interrupt(),
         ..Invocation::new(code)
     };
     let interpreter = setup::for_command(cache_dir)?;
@@ -45,6 +46,15 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         conclude(&report.outcome.exit);
     }
     Ok(exit_status(&report.outcome.exit))
+}
+
+/// Ctrl-C ends the run as any other stop does: what was written is shown, temporary folders are removed.
+fn cancelled_by_interrupt() -> Cancel {
+    let cancel = Cancel::new();
+    let interrupted = cancel.clone();
+    // Without a handler Ctrl-C ends the program at once, which is what it does then.
+    let _ = ctrlc::set_handler(move || interrupted.cancel());
+    cancel
 }
 
 /// What is left to say when the output has been streamed.
