@@ -176,6 +176,9 @@ def _install_missing():
             return old
 
         os.umask = umask
+    if not hasattr(os, "getuid"):
+        # What `os.stat` says of every file. There is no geteuid: where it is 0, programs take themselves to be allowed to chown.
+        os.getuid = os.getgid = lambda: 0
 
     original = platform.libc_ver
 

@@ -217,6 +217,11 @@ class Names(Case):
 
 
 class Missing(Case):
+    @unittest.skipUnless(support.IN_GUEST, "the platform has its own")
+    def test_files_belong_to_the_program(self):
+        code = "import os\nhere = os.stat('/workspace')\n[here.st_uid == os.getuid(), here.st_gid == os.getgid(), hasattr(os, 'geteuid')]"
+        self.assertEqual(self.value(code), [True, True, False])
+
     def test_small_functions(self):
         self.assertEqual(
             self.value(
