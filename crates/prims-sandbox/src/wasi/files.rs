@@ -79,6 +79,8 @@ pub(super) struct OpenFile {
     pub(super) writable: bool,
     pub(super) append: bool,
     pub(super) nonblock: bool,
+    /// What is written goes nowhere: this is `/dev/null`.
+    pub(super) discards: bool,
 }
 
 impl OpenFile {
@@ -216,6 +218,7 @@ impl Files {
             writable,
             append,
             nonblock,
+            discards,
         } = how;
         let entry = match descriptor {
             Descriptor::Dir(directory) => Entry::Directory(self.add_directory(mount, directory)?),
@@ -229,6 +232,7 @@ impl Files {
                     writable,
                     append,
                     nonblock,
+                    discards,
                 })
             }
         };
@@ -311,6 +315,7 @@ pub(super) struct Opened {
     pub(super) writable: bool,
     pub(super) append: bool,
     pub(super) nonblock: bool,
+    pub(super) discards: bool,
 }
 
 /// The number the guest is shown for a file, instead of the host's: the same one that wasmtime-wasi makes up.

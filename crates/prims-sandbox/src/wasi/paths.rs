@@ -17,7 +17,7 @@ use super::abi::{Errno, Fail, Filestat, Guest, MAX_PATH, Res, bits};
 use super::fd::{NewTime, file_times};
 use super::files::{Files, Handle, Opened, device, finish};
 use super::quota::{MAX_DEPTH, Tree, Usage, host};
-use super::{Access, Wasi, WasiSpec, fd};
+use super::{Access, Mount, Wasi, WasiSpec, fd};
 
 /// One more name in a directory.
 const ONE_NAME: Usage = Usage { bytes: 0, files: 1 };
@@ -55,6 +55,12 @@ impl Wasi {
         Ok(at)
     }
 
+    /// Whether this is `/dev/null`, which programs open for writing although nothing around it can be written.
+    fn is_null(&self, at: &At) -> bool {
+        let in_root = |mount: &Mount| mount.guest_path == "/";
+        self.spec.mounts.get(at.mount).is_some_and(in_root) && at.path == "dev/null"
+    }
+
     pub(super) fn path_open(&mut self, guest: &mut Guest<'_>, call: PathOpen) -> Res<()> {
         let PathOpen {
             number,
@@ -71,16 +77,19 @@ impl Wasi {
         if oflags & !bits::O_ALL != 0 || fdflags & !bits::FD_ALL != 0 {
             return Err(Errno::Inval.into());
         }
-        let (create, truncate) = (oflags & bits::O_CREAT != 0, oflags & bits::O_TRUNC != 0);
+        let (mut create, mut truncate) = (oflags & bits::O_CREAT != 0, oflags & bits::O_TRUNC != 0);
         if oflags & bits::O_DIRECTORY != 0 && oflags & !bits::O_DIRECTORY != 0 {
             return Err(Errno::Inval.into());
         }
         let (read, write) = (rights & bits::RIGHT_FD_READ != 0, rights & bits::RIGHT_FD_WRITE != 0);
-        let at = if create || truncate || write {
-            self.at_writable(guest, number, ptr, len)?
-        } else {
-            self.at(guest, number, ptr, len)?
-        };
+        let at = self.at(guest, number, ptr, len)?;
+        // The empty file of that name is opened for reading; what is written to it is dropped before it gets there.
+        let null = self.is_null(&at);
+        if null {
+            (create, truncate) = (false, false);
+        } else if (create || truncate || write) && !writable(&self.spec, at.mount) {
+            return Err(Errno::Rofs.into());
+        }
         let (files, spec) = self.files();
         files.check_room()?;
 
@@ -106,7 +115,7 @@ impl Wasi {
             | either(oflags & bits::O_DIRECTORY != 0, OpenFlags::DIRECTORY)
             | either(exclusive, OpenFlags::EXCLUSIVE)
             | either(truncate, OpenFlags::TRUNCATE);
-        let flags = either(read, DescriptorFlags::READ) | either(write, DescriptorFlags::WRITE);
+        let flags = either(read || null, DescriptorFlags::READ) | either(write && !null, DescriptorFlags::WRITE);
         // The flags that ask for synchronous writes are left aside, as `fd_sync` is.
 
         let (quota, root) = match writable_mount {
@@ -132,6 +141,7 @@ impl Wasi {
                 writable: write,
                 append: fdflags & bits::FD_APPEND != 0,
                 nonblock: fdflags & bits::FD_NONBLOCK != 0,
+                discards: null,
             },
         )?;
         if let Some(quota) = quota {

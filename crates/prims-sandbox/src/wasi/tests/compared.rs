@@ -76,7 +76,8 @@ fn step(numbers: &mut Numbers) -> Step {
     };
     let (fd, other_fd) = (fd(), fd());
     let (path, other) = (numbers.pick(&PATHS), numbers.pick(&PATHS));
-    let len = numbers.below(300) as usize;
+    // Writing nothing moves their position to the end of a file opened for appending.
+    let len = 1 + numbers.below(299) as usize;
     let lookup = numbers.below(2) as u32;
     match choice {
         0..=4 => {
