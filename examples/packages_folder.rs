@@ -5,10 +5,9 @@
 //! is a list with commas of modules to import into the image. Prints how it ended and what it wrote as JSON.
 
 use prims_cache::Cache;
-use prims_sandbox::{Environment, Exit, Guest, Invocation, Limits, Options, Sandbox};
-use std::io::{Error, Write};
+use prims_sandbox::{Environment, Exit, Invocation, Limits, Options, Sandbox};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,13 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("expected CACHE PACKAGES DIGEST PRELOAD WORKSPACE MOUNTS SECONDS BYTES SCRIPT".into());
     };
     let cache = Cache::open(Some(Path::new(cache)))?;
-    let guest = Guest {
-        module_digest: prims_wasm::guest::module_digest().to_owned(),
-        module: Arc::new(|| prims_wasm::guest::module().map_err(Error::other)),
-        stdlib: prims_wasm::guest::stdlib(&cache)?,
-        stdlib_digest: prims_wasm::guest::stdlib_digest().to_owned(),
-        skeleton: prims_wasm::guest::skeleton(&cache)?,
-    };
+    let guest = prims_wasm::embedded_guest(&cache);
     let sandbox = Sandbox::new(guest, cache, Options::default())?;
     let image = sandbox.image(&Environment {
         path: PathBuf::from(packages),

@@ -16,6 +16,9 @@ const LAYOUT: u32 = 1;
 /// The folders of `/` that other folders are mounted on or that programs expect.
 const SKELETON: [&str; 4] = ["usr/local/lib", "workspace", "tmp", "mounts"];
 
+/// An empty file there, because programs open it by name; what is written to it is dropped by the sandbox.
+const NULL: &str = "dev/null";
+
 /// One of the guest's files.
 #[derive(Clone, Copy)]
 pub struct GuestFile {
@@ -125,8 +128,10 @@ pub fn skeleton(cache: &Cache) -> Result<PathBuf, Error> {
     let key = SKELETON.iter().fold(Key::new("skeleton"), |key, folder| {
         key.with("folder", folder.as_bytes())
     });
+    let key = key.with("file", NULL.as_bytes());
     let entry = cache.dir("skeleton", &key, |writer| {
-        SKELETON.iter().try_for_each(|folder| writer.folder(folder))
+        SKELETON.iter().try_for_each(|folder| writer.folder(folder))?;
+        writer.file(NULL, b"")
     })?;
     Ok(cache.keep(entry))
 }

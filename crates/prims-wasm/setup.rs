@@ -28,15 +28,20 @@ pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<In
 }
 
 fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
-    let guest = Guest {
-        module_digest: guest::module_digest().to_owned(),
-        module: Arc::new(|| guest::module().map_err(std::io::Error::other)),
-        stdlib: unpacked(&cache, guest::stdlib),
-        stdlib_digest: guest::stdlib_digest().to_owned(),
-        skeleton: unpacked(&cache, guest::skeleton),
-    };
+    let guest = embedded_guest(&cache);
     let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
     Ok(Interpreter::new(guest, index, cache, options)?)
+}
+
+/// The embedded guest. Its folders are unpacked into the cache when a run first looks into them.
+pub fn embedded_guest(cache: &Cache) -> Guest {
+    Guest {
+        module_digest: guest::module_digest().to_owned(),
+        module: Arc::new(|| guest::module().map_err(std::io::Error::other)),
+        stdlib: unpacked(cache, guest::stdlib),
+        stdlib_digest: guest::stdlib_digest().to_owned(),
+        skeleton: unpacked(cache, guest::skeleton),
+    }
 }
 
 /// The same for a command: progress is shown, and so is where the cache lies if that is not where one would look.

@@ -20,6 +20,12 @@ const MAPPED_IMAGES: usize = 8;
 /// Name under which the runtime expands to the modules it always imports.
 const DEFAULT_PRELOAD: &str = "@default";
 
+/// Modules below a package's top level that its users want and that it imports only when they are used.
+const PRELOAD_ALSO: &[(&str, &[&str])] = &[(
+    "numpy",
+    &["numpy.fft", "numpy.linalg", "numpy.polynomial", "numpy.random"],
+)];
+
 /// Runs Python. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Interpreter(Arc<Shared>);
@@ -115,7 +121,15 @@ impl Interpreter {
         let prepared = match known {
             Some(prepared) => prepared,
             None => {
-                let preload = std::iter::once(DEFAULT_PRELOAD).chain(installed.top_level.iter().map(String::as_str));
+                let also = |name: &str| {
+                    PRELOAD_ALSO
+                        .iter()
+                        .find(|(of, _)| *of == name)
+                        .map_or(&[][..], |(_, also)| also)
+                };
+                let packages = installed.top_level.iter().map(String::as_str);
+                let packages = packages.flat_map(|name| std::iter::once(name).chain(also(name).iter().copied()));
+                let preload = std::iter::once(DEFAULT_PRELOAD).chain(packages);
                 let environment = Environment {
                     path: installed.path.clone(),
                     digest: installed.digest.clone(),
