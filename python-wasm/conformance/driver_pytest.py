@@ -3,6 +3,7 @@ import json
 import os
 import sys
 import time
+import types
 from collections import Counter
 
 clock = time.perf_counter
@@ -48,8 +49,8 @@ class Reporter:
         expected = hasattr(report, "wasxfail")
         if report.skipped:
             outcome = "expected failure" if expected else "skip"
-        elif report.passed:
-            outcome = "unexpected success" if expected else "pass"
+        elif report.passed:  # where an unexpected success matters, pytest reports it as a failure
+            outcome = "pass"
         else:
             outcome = "fail" if report.when == "call" else "error"
         if RANK.index(outcome) > RANK.index(self.outcome):
@@ -59,7 +60,24 @@ class Reporter:
         emit(end=nodeid, outcome=self.outcome, why=self.why, seconds=round(clock() - self.begin, 3))
 
 
+def stand_in(name):
+    """Some files import what the guest does not have first of all and use it in few tests. The names are there and refuse."""
+    def missing(*args, **kwargs):
+        raise ImportError(f"{name} is not available in this sandbox")
+
+    def attribute(of):
+        if of.startswith("__") or name == "mmap":
+            raise AttributeError(of)
+        return type(of, (), {"__init__": missing})
+
+    module = types.ModuleType(name)
+    module.__getattr__, module.sizeof, module.mmap = attribute, missing, missing
+    sys.modules[name] = module
+
+
 def main():
+    stand_in("ctypes")
+    stand_in("mmap")
     with open("/workspace/request.json") as f:
         request = json.load(f)
     sys.dont_write_bytecode = True

@@ -59,7 +59,8 @@ def write(suite, done: dict, path: Path) -> int:
             rows.append((short, counts, bad, "whole file: " + one_line(module["why"])))
         elif bad:
             why = Counter(title_of(reasons, t) for t in bad)
-            rows.append((short, counts, bad, "; ".join(f"{title} ({n})" if n > 1 else title for title, n in why.most_common())))
+            given_up = "; the rest of the file was not run" if "given up" in module["why"] else ""
+            rows.append((short, counts, bad, "; ".join(f"{title} ({n})" if n > 1 else title for title, n in why.most_common()) + given_up))
         else:
             clean.append((short, sum(counts[g] for g in GOOD), counts["skip"]))
     text = compose(suite, reasons, totals, files, failures, skips, unknown_skips, rows, clean)
@@ -103,7 +104,9 @@ def compose(suite, reasons, totals, files, failures, skips, unknown_skips, rows,
             out += [known[title]["text"].strip(), ""]
         by_class = defaultdict(list)
         for test in failures[title]:
-            where, _, name = test["id"].replace("::", ".").removeprefix("test.").removeprefix("numpy/").rpartition(".")
+            where, _, name = "", "", test["id"].removeprefix("test.").removeprefix("numpy/")
+            if not test["outcome"].endswith("of the file"):
+                where, _, name = name.replace("::", ".").rpartition(".")
             by_class[where].append(name + ("" if test["outcome"] in ("fail", "error") else f" ({test['outcome']})"))
         for where, names in by_class.items():
             shown = ", ".join(names) if len(names) <= 12 else ", ".join(names[:8]) + f" and {len(names) - 8} more"

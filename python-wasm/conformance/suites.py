@@ -11,6 +11,7 @@ from typing import Callable
 
 from builder import fetch
 from builder.context import BuildError, Context, fresh, sha256
+from builder.cpython import native_python
 
 from . import modules
 
@@ -19,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 # What regrtest splits as well: each file of these packages is a unit of its own.
 SPLIT = {"test_asyncio", "test_concurrent_futures", "test_doctests", "test_future_stmt", "test_gdb", "test_inspect", "test_pydoc",
          "test_multiprocessing_fork", "test_multiprocessing_forkserver", "test_multiprocessing_spawn"}
-NUMPY_PARTS = ["_core", "linalg", "fft", "random"]
+NUMPY_PARTS = ["_core", "lib", "linalg", "fft", "random", "ma", "polynomial", "matrixlib"]
 
 
 @dataclass
@@ -112,6 +113,8 @@ def prepare_numpy(ctx: Context, build: Context):
     take(source, "numpy/testing", site / "numpy/testing")
     take(source, "pytest.ini", site / "pytest.ini")
     modules.numpy(build, site / "numpy")
+    guest = f"/usr/local/lib/python{build.python}/site-packages"
+    ctx.run(native_python(build), "-m", "compileall", "-q", "-j1", "-s", site, "-p", guest, "--invalidation-mode", "unchecked-hash", site, log="compileall.log")
     return fresh(ctx.work / "numpy-mounts"), site
 
 
@@ -124,5 +127,5 @@ SUITES = {s.name: s for s in [
           "The tests decide this by themselves; nothing is left out by the harness. CPython's own build for WASI skips for the same reasons, because the tests ask "
           "`sys.platform`, and whether a module or function is there.", request={"resources": []}),
     Suite("numpy", "numpy's own tests", "driver_pytest.py", 300, prepare_numpy, numpy_units, "The tests decide this by themselves; those marked as slow are not run, as in `numpy.test()`.",
-          needs_build=True, preload="@default,numpy", request={"options": ["-m", "not slow", "--hypothesis-profile=np.test() profile"]}),
+          needs_build=True, preload="@default,numpy,numpy.testing,pytest,hypothesis", request={"options": ["-m", "not slow", "--hypothesis-profile=np.test() profile"]}),
 ]}
