@@ -124,8 +124,8 @@ def numpy_units(_, site: Path) -> list[str]:
 
 SUITES = {s.name: s for s in [
     Suite("cpython", "CPython's own tests", "driver_unittest.py", 120, prepare_cpython, cpython_units,
-          "The tests decide this by themselves; nothing is left out by the harness. CPython's own build for WASI skips for the same reasons, because the tests ask "
-          "`sys.platform`, and whether a module or function is there.", request={"resources": []}),
+          "The tests decide this by themselves, by `sys.platform` and by whether a module or function is there; nothing is left out by the harness. The marks for WASI are CPython's own, so "
+          "its build for WASI skips these as well; that build was not run beside ours, so the numbers are not a comparison with it.", request={"resources": []}),
     Suite("numpy", "numpy's own tests", "driver_pytest.py", 300, prepare_numpy, numpy_units, "The tests decide this by themselves; those marked as slow are not run, as in `numpy.test()`.",
           needs_build=True, preload="@default,numpy,numpy.testing,pytest,hypothesis", request={"options": ["-m", "not slow", "--hypothesis-profile=np.test() profile"]}),
 ]}
