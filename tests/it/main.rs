@@ -4,9 +4,15 @@
 //! * [`cli`]: the command as a user types it
 //! * [`isolation`]: what one run leaves must not reach another
 //! * [`stopping`]: deadlines, cancellation, deep recursion
+//! * [`native`]: C++ exceptions and jumps in packages with native code
+//! * [`cache`]: a damaged cache is noticed and mended
+//! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
+mod cache;
 mod cli;
+mod guest_suite;
 mod isolation;
+mod native;
 mod programs;
 mod stopping;
 
