@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Looks for traces of an earlier run, then leaves as many as it can.
 const LITTER: &str = r#"
 import builtins, sys, os, json, random, gc, decimal, tempfile, warnings
-seen = [hasattr(builtins, "leak"), "leak" in sys.modules, json.dumps is len, os.environ.get("LEAK"), sys.argv,
+seen = [hasattr(builtins, "leak"), "leak" in sys.modules, json.dumps is len, os.environ.get("LEAK"), list(sys.argv),
         os.listdir("/workspace"), os.listdir("/tmp"), decimal.getcontext().prec, sys.getrecursionlimit(), os.getcwd()]
 builtins.leak = 1
 sys.modules["leak"] = sys
