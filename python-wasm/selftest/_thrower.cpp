@@ -25,7 +25,19 @@ Thrower functions = {throw_refusal, throw_int, call_and_count, jump, square, com
 // Throws from a function the interpreter calls: the exception passes through the interpreter's own C frames.
 PyObject *throw_through_interpreter(PyObject *, PyObject *) { throw Refusal("through the interpreter", 11); }
 
-PyMethodDef methods[] = {{"throw_through_interpreter", throw_through_interpreter, METH_NOARGS, nullptr}, {}};
+// A global with a constructor, which must have run before anybody asks.
+struct Made {
+    int value;
+    Made() {
+        volatile int half = 21; // or the compiler would make it a constant
+        value = 2 * half;
+    }
+} made;
+PyObject *constructed(PyObject *, PyObject *) { return PyLong_FromLong(made.value); }
+
+PyMethodDef methods[] = {{"throw_through_interpreter", throw_through_interpreter, METH_NOARGS, nullptr},
+                         {"constructed", constructed, METH_NOARGS, nullptr},
+                         {}};
 
 int fill(PyObject *m) {
     PyObject *capsule = PyCapsule_New(&functions, THROWER, nullptr);

@@ -1,6 +1,7 @@
 """Proves that side modules share exceptions, jumps, type information and the C++ library with one another and with the interpreter."""
 
 EXPECTED = {
+    "constructed": 42,
     "within": "here",
     "across": "there5 int9 base any",
     "through_interpreter": "through the interpreter11",
@@ -22,6 +23,7 @@ def run():
     from . import _catcher, _jumper, _thrower
 
     special = {
+        "constructed": _thrower.constructed,
         "through_interpreter": lambda: _catcher.through_interpreter(_thrower.throw_through_interpreter),
         "jump_through_interpreter": lambda: _jumper.protect(_jumper.jump),
     }
