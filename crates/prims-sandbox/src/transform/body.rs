@@ -88,7 +88,7 @@ pub(super) fn rewrite(
         out.put(&Instruction::Block(results));
     }
     let mut loop_plans = plan.loops.iter();
-    let plain = LoopPlan { cost: 1, handed: None };
+    let plain = LoopPlan { cost: 1, charges: true };
     let mut depth: u32 = 0;
     let mut constant = None;
     let (bytes, offset) = (body.as_bytes(), body.range().start);
@@ -109,7 +109,7 @@ pub(super) fn rewrite(
                 depth += 1;
                 if counts {
                     copy(&mut out, end);
-                    names.iterate(loop_plans.next().unwrap_or(&plain), spent, &mut out);
+                    names.iterate(loop_plans.next().copied().unwrap_or(plain), spent, &mut out);
                 }
             }
             Operator::End if depth > 0 => depth -= 1,
@@ -124,10 +124,21 @@ pub(super) fn rewrite(
                 copy(&mut out, start);
                 out.put(&Instruction::Br(depth));
             }
-            Operator::Call { .. }
-            | Operator::RefFunc { .. }
-            | Operator::GlobalGet { .. }
-            | Operator::GlobalSet { .. } => {
+            Operator::CallIndirect { .. } => {
+                if let Some(cost) = plan.calls {
+                    copy(&mut out, start);
+                    names.call(cost, &mut out);
+                    out.raw(bytes.get(start..end).unwrap_or_default());
+                }
+            }
+            Operator::Call { function_index } => {
+                copy(&mut out, start);
+                if let (Some(cost), true) = (plan.calls, indices.is_imported(*function_index)) {
+                    names.call(cost, &mut out);
+                }
+                out.put(&indices.instruction(operator.clone())?);
+            }
+            Operator::RefFunc { .. } | Operator::GlobalGet { .. } | Operator::GlobalSet { .. } => {
                 copy(&mut out, start);
                 out.put(&indices.instruction(operator.clone())?);
             }

@@ -9,6 +9,22 @@ use super::{Role, TransformError, scan::Scan};
 use std::collections::HashMap;
 use wasmparser::{ElementItems, ElementKind, ExternalKind, Operator};
 
+/// How a function breaks the cycles it is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Break {
+    /// It does not, others do.
+    No,
+    /// It looks at the budget when it is entered.
+    Entry,
+    /// It looks at the budget before it calls unknown code: there is one such call, which may be on a path that is rarely taken.
+    Calls,
+}
+
+/// What a call of unknown code in a loop counts as.
+const MANY: u32 = 1000;
+/// Edges of the call graph that are followed at most to find functions which need not be metered after all.
+const MAX_STEPS: u64 = 200_000_000;
+
 /// What calls what, in terms of defined functions (the first one is 0).
 pub(super) struct CallGraph {
     /// Number of functions imported.
@@ -17,6 +33,10 @@ pub(super) struct CallGraph {
     pub(super) calls: Vec<Vec<u32>>,
     /// Whether something outside of the module may call the function: it is exported, or its address is taken.
     pub(super) external: Vec<bool>,
+    /// How many calls of unknown code a function contains; one in a loop counts as many.
+    unknown_calls: Vec<u32>,
+    /// Bytes of the functions.
+    sizes: Vec<usize>,
     /// Groups of calls whose target is not known: each of the first may call each of the second.
     indirect: Vec<(Vec<u32>, Vec<u32>)>,
 }
@@ -34,6 +54,8 @@ impl CallGraph {
             imported,
             calls: Vec::with_capacity(scan.bodies.len()),
             external: vec![false; scan.bodies.len()],
+            unknown_calls: Vec::with_capacity(scan.bodies.len()),
+            sizes: scan.bodies.iter().map(|body| body.range().len()).collect(),
             indirect: Vec::new(),
         };
         graph.find_external(scan)?;
@@ -49,15 +71,28 @@ impl CallGraph {
         let mut by_signature: HashMap<u32, (Vec<u32>, Vec<u32>)> = HashMap::new();
         for (function, body) in (0u32..).zip(&scan.bodies) {
             let (mut calls, mut leaves_module, mut indirect) = (Vec::new(), false, Vec::new());
+            // For each open block, whether it is a loop or in one.
+            let (mut blocks, mut unknown) = (Vec::new(), 0u32);
+            let in_loop = |blocks: &Vec<bool>| blocks.last().copied().unwrap_or(false);
             for operator in body.get_operators_reader()? {
                 match operator? {
                     Operator::Call { function_index } => match function_index.checked_sub(imported) {
                         Some(callee) => calls.push(callee),
-                        None => leaves_module |= !leaves.get(function_index as usize).copied().unwrap_or(false),
+                        None if leaves.get(function_index as usize).copied().unwrap_or(false) => {}
+                        None => {
+                            leaves_module = true;
+                            unknown = unknown.saturating_add(if in_loop(&blocks) { MANY } else { 1 });
+                        }
                     },
                     Operator::CallIndirect { type_index, .. } => {
                         indirect.extend(signatures.get(type_index as usize));
+                        unknown = unknown.saturating_add(if in_loop(&blocks) { MANY } else { 1 });
                     }
+                    Operator::Loop { .. } => blocks.push(true),
+                    Operator::Block { .. } | Operator::If { .. } | Operator::TryTable { .. } => {
+                        blocks.push(in_loop(&blocks));
+                    }
+                    Operator::End => drop(blocks.pop()),
                     Operator::RefFunc { function_index } => graph.take_address(function_index),
                     _ => {}
                 }
@@ -65,6 +100,7 @@ impl CallGraph {
             sort(&mut calls);
             sort(&mut indirect);
             graph.calls.push(calls);
+            graph.unknown_calls.push(unknown);
             match role {
                 Role::Side if leaves_module || !indirect.is_empty() => outward.push(function),
                 Role::Side => {}
@@ -84,10 +120,10 @@ impl CallGraph {
             .collect::<Vec<_>>();
         for &function in &external {
             let ty = scan.functions.get((imported + function) as usize);
-            if let Some(signature) = ty.and_then(|ty| signatures.get(*ty as usize)) {
-                if let Some(group) = by_signature.get_mut(signature) {
-                    group.1.push(function);
-                }
+            if let Some(signature) = ty.and_then(|ty| signatures.get(*ty as usize))
+                && let Some(group) = by_signature.get_mut(signature)
+            {
+                group.1.push(function);
             }
         }
         let mut groups: Vec<_> = by_signature.into_iter().collect();
@@ -145,8 +181,8 @@ impl CallGraph {
         Ok(())
     }
 
-    /// Chooses functions so that every cycle contains one. Not the smallest choice there is, but a small one.
-    pub(super) fn break_cycles(&self) -> Vec<bool> {
+    /// Chooses functions so that every cycle is broken. Not the smallest choice there is, but one of which nothing can be left out.
+    pub(super) fn break_cycles(&self) -> Vec<Break> {
         let count = self.calls.len();
         let mut chosen = vec![false; count];
         // Unknown calls of a kind are one node, after the functions: its callers lead to it, it leads to its targets.
@@ -165,7 +201,45 @@ impl CallGraph {
             self.break_component(&component, &edges, &mut chosen);
             work.extend(components.among(&component, &chosen));
         }
-        chosen
+        self.relax(edges, chosen)
+    }
+
+    /// Of the chosen functions, those that are needed, and how. The smallest functions are spared first, because they are
+    /// called most often for what they do.
+    fn relax(&self, mut edges: Vec<Vec<u32>>, mut chosen: Vec<bool>) -> Vec<Break> {
+        let count = self.calls.len() as u32;
+        let mut order: Vec<u32> = (0..count).filter(|function| chosen[*function as usize]).collect();
+        order.sort_by_key(|function| (self.sizes[*function as usize], *function));
+        let mut breaks: Vec<Break> = chosen
+            .iter()
+            .map(|chosen| if *chosen { Break::Entry } else { Break::No })
+            .collect();
+        let mut search = Search {
+            visited: vec![0; edges.len()],
+            round: 0,
+            steps: 0,
+        };
+        for function in order {
+            if search.steps > MAX_STEPS {
+                break;
+            }
+            let at = function as usize;
+            if !search.returns(&edges, &chosen, function) {
+                breaks[at] = Break::No;
+            } else if self.unknown_calls[at] == 1 {
+                let all = edges[at].clone();
+                edges[at].retain(|node| *node < count);
+                if search.returns(&edges, &chosen, function) {
+                    edges[at] = all;
+                    continue;
+                }
+                breaks[at] = Break::Calls;
+            } else {
+                continue;
+            }
+            chosen[at] = false;
+        }
+        breaks
     }
 
     /// Chooses at least one function of a component in which every node reaches every other.
@@ -240,6 +314,36 @@ impl CallGraph {
             }
         }
         order
+    }
+}
+
+/// Looks for cycles through one node.
+struct Search {
+    /// The round in which a node was seen last.
+    visited: Vec<u32>,
+    round: u32,
+    /// Edges followed so far.
+    steps: u64,
+}
+
+impl Search {
+    /// Whether a path from `start` leads back to it without passing through a function that is `cut`.
+    fn returns(&mut self, edges: &[Vec<u32>], cut: &[bool], start: u32) -> bool {
+        self.round += 1;
+        let mut open = vec![start];
+        while let Some(node) = open.pop() {
+            for next in &edges[node as usize] {
+                self.steps += 1;
+                if *next == start {
+                    return true;
+                }
+                let seen = std::mem::replace(&mut self.visited[*next as usize], self.round) == self.round;
+                if !seen && !cut.get(*next as usize).copied().unwrap_or(false) {
+                    open.push(*next);
+                }
+            }
+        }
+        false
     }
 }
 

@@ -1,8 +1,8 @@
-//! How much work a piece of code can do before it is charged: the heaviest path through it, in instructions.
+//! How much work a piece of code can do before it is charged: its paths, measured in instructions.
 //!
-//! Every instruction belongs to the innermost loop around it, or to the function itself. The heaviest path through what
-//! belongs to a loop is the most that one iteration can cost: it is charged at the loop's header. The heaviest path through
-//! what belongs to the function is charged when it is entered, or by its caller if the function is not metered.
+//! Every instruction belongs to the innermost loop around it, or to the function itself. A path through what belongs to a loop
+//! is one iteration: it is charged at the loop's header. A path through what belongs to the function is charged when it is
+//! entered, or by its caller if the function is not metered.
 
 use super::TransformError;
 use wasmparser::{Catch, FunctionBody, Operator};
@@ -18,11 +18,53 @@ const BULK: u64 = 16;
 /// Division, square root and the like.
 const SLOW: u64 = 8;
 
+/// How far out a branch is followed to note where iterations end. It only matters for estimates.
+const EXITS: usize = 8;
+
+/// What the paths between two points cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Paths {
+    /// The lightest one; an estimate, it may be too high.
+    pub(super) light: u64,
+    /// The heaviest one.
+    pub(super) heavy: u64,
+}
+
+impl Paths {
+    /// Paths that all cost the same.
+    fn of(cost: u64) -> Self {
+        Self {
+            light: cost,
+            heavy: cost,
+        }
+    }
+
+    fn add(&mut self, more: Self) {
+        self.light = self.light.saturating_add(more.light);
+        self.heavy = self.heavy.saturating_add(more.heavy);
+    }
+
+    fn or(self, other: Self) -> Self {
+        Self {
+            light: self.light.min(other.light),
+            heavy: self.heavy.max(other.heavy),
+        }
+    }
+}
+
+/// Either way, if both can be taken.
+fn either(one: Option<Paths>, other: Option<Paths>) -> Option<Paths> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.or(other)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// What the code of a function costs.
 pub(super) struct Cost {
-    /// The heaviest path through what is not in a loop.
-    pub(super) work: u64,
-    /// The heaviest path through one iteration of each loop, in the order of the loop instructions.
+    /// From the entry to the return, without what is in loops.
+    pub(super) work: Paths,
+    /// One iteration of each loop, in the order of the loop instructions.
     pub(super) loops: Vec<LoopCost>,
     /// Whether an exception may leave the function, because it throws or calls.
     pub(super) may_throw: bool,
@@ -33,48 +75,73 @@ pub(super) struct Cost {
 /// What a loop costs.
 #[derive(Clone, Copy, Default)]
 pub(super) struct LoopCost {
-    /// The heaviest path through one iteration.
-    pub(super) work: u64,
+    /// One iteration.
+    pub(super) work: Paths,
     /// Whether nothing in it, nor in the loops in it, is compiled to a call.
     pub(super) free_of_calls: bool,
 }
 
-/// Computes what `body` costs. `callee` says what a direct call of a defined function adds, None for an imported function.
-pub(super) fn cost(body: &FunctionBody, callee: impl Fn(u32) -> Option<u64>) -> Result<Cost, TransformError> {
+/// Computes what `body` costs. `callee` says what a direct call adds, None if what is called is not known here.
+pub(super) fn cost(body: &FunctionBody, callee: impl Fn(u32) -> Option<Paths>) -> Result<Cost, TransformError> {
     let mut walk = Walk {
-        frames: vec![Frame::new(Kind::Block, 0, Some(0))],
-        regions: vec![Region::default()],
+        frames: vec![Frame::new(Kind::Block, 0, Some(Paths::default()))],
+        regions: vec![Region::new()],
         reachable: true,
-        loops: Vec::new(),
         calls: 0,
-        may_throw: false,
+        cost: Cost {
+            work: Paths::default(),
+            loops: Vec::new(),
+            may_throw: false,
+            bulk: 0,
+        },
     };
-    let (mut bulk, mut constant) = (0, None);
+    let mut constant = None;
     for operator in body.get_operators_reader()? {
         let operator = operator?;
         walk.operator(&operator, &callee);
-        bulk += u32::from(super::meter::bulk(&operator, constant).is_some());
+        walk.cost.bulk += u32::from(super::meter::bulk(&operator, constant).is_some());
         constant = match operator {
             Operator::I32Const { value } => Some(value),
             _ => None,
         };
     }
-    let work = walk.regions.first().map_or(0, |region| region.heaviest);
-    Ok(Cost {
-        work,
-        loops: walk.loops,
-        may_throw: walk.may_throw,
-        bulk,
-    })
+    if let Some(function) = walk.regions.first() {
+        walk.cost.work = function.iteration();
+    }
+    Ok(walk.cost)
 }
 
 /// The function outside of loops, or one loop.
-#[derive(Default)]
 struct Region {
-    /// The heaviest path to here.
-    current: u64,
-    /// The heaviest path to anywhere.
+    /// From its start to here.
+    current: Paths,
+    /// The heaviest path to anywhere in it.
     heaviest: u64,
+    /// The lightest path to where it ends or starts again.
+    lightest: Option<u64>,
+}
+
+impl Region {
+    fn new() -> Self {
+        Self {
+            current: Paths::default(),
+            heaviest: 0,
+            lightest: None,
+        }
+    }
+
+    /// A path ends here.
+    fn ends(&mut self) {
+        let light = self.current.light;
+        self.lightest = Some(self.lightest.map_or(light, |lightest| lightest.min(light)));
+    }
+
+    fn iteration(&self) -> Paths {
+        Paths {
+            light: self.lightest.unwrap_or(self.heaviest).min(self.heaviest),
+            heavy: self.heaviest,
+        }
+    }
 }
 
 /// A block that is open.
@@ -82,14 +149,14 @@ struct Frame {
     kind: Kind,
     /// The region in which a branch to this block goes on.
     region: usize,
-    /// The heaviest path that branches to the end of the block, if any does.
-    arrived: Option<u64>,
-    /// The heaviest path to the start of the block, if it can be reached.
-    start: Option<u64>,
+    /// The paths that branch to the end of the block, if any do.
+    arrived: Option<Paths>,
+    /// The paths to the start of the block, if it can be reached.
+    start: Option<Paths>,
 }
 
 impl Frame {
-    fn new(kind: Kind, region: usize, start: Option<u64>) -> Self {
+    fn new(kind: Kind, region: usize, start: Option<Paths>) -> Self {
         Self {
             kind,
             region,
@@ -98,8 +165,8 @@ impl Frame {
         }
     }
 
-    fn arrive(&mut self, path: u64) {
-        self.arrived = self.arrived.max(Some(path));
+    fn arrive(&mut self, paths: Paths) {
+        self.arrived = either(self.arrived, Some(paths));
     }
 }
 
@@ -118,21 +185,20 @@ struct Walk {
     frames: Vec<Frame>,
     regions: Vec<Region>,
     reachable: bool,
-    loops: Vec<LoopCost>,
     /// Calls so far, in the order of the code.
     calls: u32,
-    may_throw: bool,
+    cost: Cost,
 }
 
 impl Walk {
-    fn operator(&mut self, operator: &Operator, callee: &impl Fn(u32) -> Option<u64>) {
+    fn operator(&mut self, operator: &Operator, callee: &impl Fn(u32) -> Option<Paths>) {
         use Operator as O;
         match operator {
             O::Block { .. } => self.open(Kind::Block),
             O::Loop { .. } => {
-                self.open(Kind::Loop(self.loops.len(), self.calls));
-                self.loops.push(LoopCost::default());
-                self.regions.push(Region::default());
+                self.open(Kind::Loop(self.cost.loops.len(), self.calls));
+                self.cost.loops.push(LoopCost::default());
+                self.regions.push(Region::new());
             }
             O::If { .. } => {
                 self.add(1);
@@ -142,10 +208,8 @@ impl Walk {
             O::TryTable { try_table } => {
                 let depth = self.frames.len();
                 let targets = try_table.catches.iter().filter_map(|catch| match catch {
-                    Catch::One { label, .. }
-                    | Catch::OneRef { label, .. }
-                    | Catch::All { label }
-                    | Catch::AllRef { label } => depth.checked_sub(*label as usize + 1),
+                    Catch::One { label, .. } | Catch::OneRef { label, .. } => depth.checked_sub(*label as usize + 1),
+                    Catch::All { label } | Catch::AllRef { label } => depth.checked_sub(*label as usize + 1),
                 });
                 self.open(Kind::Try(targets.collect()));
             }
@@ -166,26 +230,26 @@ impl Walk {
                 }
                 self.reachable = false;
             }
-            O::Return | O::Unreachable => {
+            O::Return => {
                 self.add(1);
+                self.branch(self.frames.len().saturating_sub(1) as u32);
                 self.reachable = false;
             }
+            O::Unreachable => self.reachable = false,
             O::Throw { .. } | O::ThrowRef => {
-                self.calls += 1;
                 self.add(RUNTIME);
-                self.may_throw = true;
+                self.calls += 1;
+                self.cost.may_throw = true;
                 self.reachable = false;
             }
-            O::Call { function_index } => {
-                self.add(CALL.saturating_add(callee(*function_index).unwrap_or(UNKNOWN_CALL)));
-                self.calls += 1;
-                self.may_throw = true;
-            }
-            O::CallIndirect { .. } => {
-                self.add(CALL + UNKNOWN_CALL);
-                self.calls += 1;
-                self.may_throw = true;
-            }
+            O::Call { function_index } => match callee(*function_index) {
+                Some(paths) => {
+                    self.add_paths(paths);
+                    self.call();
+                }
+                None => self.call_unknown(),
+            },
+            O::CallIndirect { .. } => self.call_unknown(),
             _ => {
                 let weight = weight(operator);
                 // The heavier instructions are calls of the runtime.
@@ -195,14 +259,29 @@ impl Walk {
         }
     }
 
+    fn call(&mut self) {
+        self.add(CALL);
+        self.calls += 1;
+        self.cost.may_throw = true;
+    }
+
+    fn call_unknown(&mut self) {
+        self.add(UNKNOWN_CALL);
+        self.call();
+    }
+
     fn add(&mut self, weight: u64) {
+        self.add_paths(Paths::of(weight));
+    }
+
+    fn add_paths(&mut self, paths: Paths) {
         if let (true, Some(region)) = (self.reachable, self.regions.last_mut()) {
-            region.current = region.current.saturating_add(weight);
-            region.heaviest = region.heaviest.max(region.current);
+            region.current.add(paths);
+            region.heaviest = region.heaviest.max(region.current.heavy);
         }
     }
 
-    fn current(&self) -> Option<u64> {
+    fn current(&self) -> Option<Paths> {
         let region = self.regions.last().filter(|_| self.reachable)?;
         Some(region.current)
     }
@@ -219,11 +298,11 @@ impl Walk {
             return;
         };
         frame.kind = Kind::Block;
-        if let Some(path) = current {
-            frame.arrive(path);
+        if let Some(paths) = current {
+            frame.arrive(paths);
         }
         self.reachable = frame.start.is_some();
-        region.current = frame.start.unwrap_or(0);
+        region.current = frame.start.unwrap_or_default();
     }
 
     fn close(&mut self) {
@@ -232,15 +311,19 @@ impl Walk {
         match &frame.kind {
             Kind::Loop(number, calls) => {
                 // What comes after the loop belongs to the region around it, in which no path went on meanwhile.
-                if let (Some(region), Some(cost)) = (self.regions.pop(), self.loops.get_mut(*number)) {
+                let Some(mut region) = self.regions.pop() else { return };
+                if self.reachable {
+                    region.ends();
+                }
+                if let Some(cost) = self.cost.loops.get_mut(*number) {
                     *cost = LoopCost {
-                        work: region.heaviest,
+                        work: region.iteration(),
                         free_of_calls: self.calls == *calls,
                     };
                 }
                 return;
             }
-            Kind::If => frame.arrived = frame.arrived.max(frame.start),
+            Kind::If => frame.arrived = either(frame.arrived, frame.start),
             Kind::Try(targets) if frame.start.is_some() => {
                 // An exception may come from anywhere inside: assume the heaviest path so far.
                 for target in targets {
@@ -250,15 +333,18 @@ impl Walk {
                     let Some(region) = self.regions.get(outer.region) else {
                         continue;
                     };
-                    outer.arrive(region.heaviest);
+                    outer.arrive(Paths::of(region.heaviest));
                 }
             }
             Kind::Try(_) | Kind::Block => {}
         }
-        let end = frame.arrived.max(current);
+        let end = either(frame.arrived, current);
         self.reachable = end.is_some();
         if let Some(region) = self.regions.last_mut() {
-            region.current = end.unwrap_or(0);
+            region.current = end.unwrap_or_default();
+            if self.frames.is_empty() && self.reachable {
+                region.ends();
+            }
         }
     }
 
@@ -275,6 +361,10 @@ impl Walk {
         // A branch to a loop is a new iteration, which its header charges.
         if let (false, Some(region)) = (matches!(frame.kind, Kind::Loop(..)), self.regions.get(frame.region)) {
             frame.arrive(region.current);
+        }
+        let inner = self.regions.get_mut(frame.region + 1..).unwrap_or_default();
+        for region in inner.iter_mut().rev().take(EXITS) {
+            region.ends();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::globals::Globals;
-use super::meter::{Names, Plan, Sink};
+use super::meter::{Names, Sink};
 use super::rewrite::Indices;
 use super::{BUDGET, INIT_MEMORY, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan};
 use wasm_encoder::reencode::Reencode;
@@ -15,8 +15,6 @@ use wasmparser::{DataKind, ElementKind};
 pub(super) const REFILL_TYPE: u32 = 0;
 const POINTER_TYPE: u32 = 1;
 const PLAIN_TYPE: u32 = 2;
-/// How many these are; those of the functions that hand locals through come next.
-const TYPES: u32 = 3;
 
 /// The added functions in their order, with their types.
 const FUNCTIONS: [(&str, u32); 5] = [
@@ -39,55 +37,33 @@ pub(super) struct Glue {
     pub(super) types: u32,
     /// The index of the first added function.
     pub(super) functions: u32,
-    /// What is handed through charging functions, which come after the others.
-    handed: Vec<Vec<ValType>>,
 }
 
 impl Glue {
-    pub(super) fn new(
-        scan: &Scan,
-        globals: &Globals,
-        plan: &Plan,
-        indices: &mut Indices,
-    ) -> Result<Self, TransformError> {
+    pub(super) fn new(scan: &Scan, globals: &Globals) -> Self {
         let functions = scan.functions.len() as u32 + 1;
         let names = Names {
             budget: globals.budget,
             refill: scan.imported_functions,
             charge: functions + CHARGE,
             top_up: functions + TOP_UP,
-            handed: functions + FUNCTIONS.len() as u32,
         };
-        let mut handed = Vec::with_capacity(plan.handed.len());
-        for types in &plan.handed {
-            handed.push(indices.val_types(types.clone())?);
-        }
-        Ok(Self {
+        Self {
             names,
             types: scan.types.len() as u32,
             functions,
-            handed,
-        })
+        }
     }
 
     pub(super) fn types(&self, section: &mut TypeSection) {
         section.ty().function([ValType::I64], [ValType::I64]);
         section.ty().function([ValType::I32], []);
         section.ty().function([], []);
-        for types in &self.handed {
-            let parameters = [ValType::I32].into_iter().chain(types.iter().copied());
-            section
-                .ty()
-                .function(parameters.collect::<Vec<_>>(), types.iter().copied());
-        }
     }
 
     pub(super) fn functions(&self, section: &mut FunctionSection) {
         for (_, ty) in FUNCTIONS {
             section.function(self.types + ty);
-        }
-        for (ty, _) in (self.types + TYPES..).zip(&self.handed) {
-            section.function(ty);
         }
     }
 
@@ -115,7 +91,7 @@ impl Glue {
         hints: &mut BranchHints,
     ) -> Result<(), TransformError> {
         let mut charge = Body::new([]);
-        self.names.charge_body(0, &mut charge);
+        self.names.charge_body(&mut charge);
         let mut top_up = Body::new([]);
         self.names.top_up_body(&mut top_up);
 
@@ -127,11 +103,6 @@ impl Glue {
             init_memory(scan, globals, indices)?,
         ];
         for (index, body) in (self.functions..).zip(bodies) {
-            body.finish(index, code, hints);
-        }
-        for (index, types) in (self.names.handed..).zip(&self.handed) {
-            let mut body = Body::new([]);
-            self.names.charge_body(types.len() as u32, &mut body);
             body.finish(index, code, hints);
         }
         Ok(())

@@ -46,7 +46,6 @@ mod describe;
 mod error;
 mod globals;
 mod glue;
-mod live;
 mod meter;
 mod rewrite;
 mod scan;
@@ -58,7 +57,7 @@ pub(crate) use error::TransformError;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever the same input gives another output, so that nothing made by an older build is used.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The module name and the name of the host function that is asked for more budget: `(i64) -> i64`.
 pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
@@ -116,6 +115,7 @@ pub(crate) struct Transformed {
     /// What a linker has to know about it.
     pub(crate) info: ModuleInfo,
     /// What was added to count.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests look at it"))]
     pub(crate) stats: MeterStats,
 }
 
@@ -255,8 +255,12 @@ pub(crate) struct MeterStats {
     pub(crate) entries: u32,
     /// Of these: functions that were chosen to break a cycle of calls.
     pub(crate) cycle_entries: u32,
+    /// Functions that break a cycle by looking at the budget before they call unknown code.
+    pub(crate) metered_calls: u32,
     /// Loops; all of them count.
     pub(crate) loops: u32,
+    /// Of these: loops without calls in huge functions, which leave it to others to charge.
+    pub(crate) counting_loops: u32,
     /// Functions that contain loops, and settle what they counted when they return.
     pub(crate) looping_functions: u32,
     /// Of these: functions that pay in advance because an exception may pass through them.
@@ -269,6 +273,7 @@ pub(crate) struct MeterStats {
 ///
 /// # Errors
 /// See [`transform_with`].
+#[cfg(test)]
 pub(crate) fn transform(wasm: &[u8], role: Role) -> Result<Transformed, TransformError> {
     transform_with(wasm, role, TransformOptions::default())
 }

@@ -35,6 +35,11 @@ impl Reencode for Indices {
 }
 
 impl Indices {
+    /// Whether a function of the original module is imported.
+    pub(super) fn is_imported(&self, function: u32) -> bool {
+        function < self.imported_functions
+    }
+
     /// The instructions of a constant expression, without the end.
     pub(super) fn instructions(&mut self, expression: &wasmparser::ConstExpr) -> Result<Vec<u8>, TransformError> {
         let mut bytes = Vec::new();
@@ -58,7 +63,7 @@ pub(super) fn rewrite(
         imported_functions: scan.imported_functions,
         globals: globals.map.clone(),
     };
-    let glue = glue::Glue::new(scan, &globals, plan, &mut indices)?;
+    let glue = glue::Glue::new(scan, &globals);
     let mut module = Module::new();
 
     let mut types = TypeSection::new();

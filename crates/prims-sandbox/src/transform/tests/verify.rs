@@ -2,8 +2,9 @@
 //!
 //! * Right behind every loop header stands the counting sequence, with the function's own counter and a positive cost.
 //! * Nothing else writes the counter, and nothing but the metering sequences touches the budget.
-//! * A function with loops charges the counter at its single way out.
-//! * Every cycle of calls contains a function that looks at the budget first thing.
+//! * A function with loops charges the counter at its single way out, but for a small rest.
+//! * Every cycle of calls contains a function that looks at the budget first thing, or a call with a look right before it.
+//! * In huge functions of a main module, and only there, loops without any call may count without charging.
 
 use super::super::{BUDGET, REFILL, Role};
 use std::collections::{HashMap, HashSet};
@@ -23,6 +24,7 @@ struct Module<'a> {
     refill: Option<u32>,
     bodies: Vec<Vec<O<'a>>>,
     locals: Vec<u32>,
+    sizes: Vec<usize>,
     external: HashSet<u32>,
     exported: HashMap<&'a str, u32>,
     /// Signature of the function's type, equal for equal types.
@@ -118,6 +120,7 @@ fn read<'a>(wasm: &'a [u8]) -> Result<Module<'a>, wasmparser::Error> {
                         module.external.insert(*function_index);
                     }
                 }
+                module.sizes.push(body.range().len());
                 module.bodies.push(operators);
                 module.locals.push(
                     body.get_locals_reader()?
@@ -148,15 +151,6 @@ struct Facts {
     indirect: Vec<usize>,
 }
 
-/// What the transform added, recognized by what it does.
-struct Added {
-    budget: u32,
-    top_up: u32,
-    charge: u32,
-    /// All functions that charge.
-    charging: HashSet<u32>,
-}
-
 /// Checks everything this file promises.
 pub(super) fn verify(wasm: &[u8], role: Role) -> Check {
     Validator::new().validate_all(wasm).map_err(|error| error.to_string())?;
@@ -185,38 +179,17 @@ pub(super) fn verify(wasm: &[u8], role: Role) -> Check {
         .chain(look.clone())
         .chain([O::End])
         .collect();
-    // Others charge their first parameter and return the rest.
-    let charges = |body: &[O]| {
-        let start = charge.len() - 1;
-        let rest = (1..)
-            .map(|local_index| O::LocalGet { local_index })
-            .take(body.len().saturating_sub(charge.len()));
-        body.get(..start) == Some(&charge[..start]) && body[start..].iter().cloned().eq(rest.chain([O::End]))
-    };
-    let charging: HashSet<u32> = (imported..)
-        .zip(&module.bodies)
-        .filter(|(_, body)| charges(body))
-        .map(|(function, _)| function)
-        .collect();
     let charge = find(&charge).ok_or("no function charges the budget")?;
-    let added = Added {
-        budget,
-        top_up,
-        charge,
-        charging,
-    };
 
     let mut facts = vec![Facts::default(); module.bodies.len()];
     for (k, fact) in facts.iter_mut().enumerate() {
         let function = imported + k as u32;
-        if function != top_up && !added.charging.contains(&function) {
-            *fact =
-                verify_function(&module, k, &added, role).map_err(|error| format!("function {function}: {error}"))?;
+        if function != top_up && function != charge {
+            *fact = verify_function(&module, k, [budget, top_up, charge], role)
+                .map_err(|error| format!("function {function}: {error}"))?;
         }
     }
-    verify_cycles(&module, &facts, role, |function| {
-        function == top_up || function == refill || added.charging.contains(&function)
-    })
+    verify_cycles(&module, &facts, role, [top_up, charge, refill])
 }
 
 /// `if budget < 0 { top_up() }`
@@ -258,34 +231,49 @@ fn expect(code: &[O], at: usize, expected: &[O]) -> Check {
     }
 }
 
-fn verify_function(module: &Module, k: usize, of: &Added, role: Role) -> Check<Facts> {
-    let (budget, top_up, charge) = (of.budget, of.top_up, of.charge);
+fn verify_function(module: &Module, k: usize, [budget, top_up, charge]: [u32; 3], role: Role) -> Check<Facts> {
     let code = &module.bodies[k];
-    let imported = module.imports.len();
-    let ty = &module.types[module.functions[imported + k] as usize];
     let look = look(budget, top_up);
     let mut facts = Facts::default();
     // The instructions that were added, by position: all others must leave budget and counter alone.
     let mut added = HashSet::new();
 
-    let mut at = 0;
-    let mut advance = 0;
-    if let Some(O::GlobalGet { global_index }) = code.first()
-        && *global_index == budget
-    {
-        let cost = constant(code.get(1))?;
-        let entry = subtract(budget, &[O::I64Const { value: cost }]);
+    // The entry.
+    let (mut at, mut advance) = (0, 0);
+    if matches!(code.first(), Some(O::GlobalGet { global_index }) if *global_index == budget) {
+        advance = constant(code.get(1))?;
+        let entry = subtract(budget, &[O::I64Const { value: advance }]);
         expect(code, 0, &entry)?;
         at = entry.len();
+        if advance < 1 {
+            return Err(format!("entering costs {advance}"));
+        }
         if expect(code, at, &look).is_ok() {
             at += look.len();
             facts.metered = true;
-            if cost < 1 {
-                return Err(format!("entering costs {cost}"));
-            }
         }
-        advance = cost;
         added.extend(0..at);
+    }
+
+    // Calls of unknown code that look at the budget.
+    let length = subtract(budget, &[O::I64Const { value: 1 }]).len() + look.len();
+    let mut metered_calls = HashSet::new();
+    for call in at + length..code.len() {
+        let unknown = match &code[call] {
+            O::CallIndirect { .. } => true,
+            O::Call { function_index } => (*function_index as usize) < module.imports.len(),
+            _ => false,
+        };
+        let start = call - length;
+        if !unknown || !matches!(constant(code.get(start + 1)), Ok(1..)) {
+            continue;
+        }
+        let mut check = subtract(budget, &code[start + 1..start + 2]);
+        check.extend(look.clone());
+        if expect(code, start, &check).is_ok() {
+            added.extend(start..call);
+            metered_calls.insert(call);
+        }
     }
 
     let loops: Vec<usize> = (0..code.len()).filter(|k| matches!(code[*k], O::Loop { .. })).collect();
@@ -293,94 +281,47 @@ fn verify_function(module: &Module, k: usize, of: &Added, role: Role) -> Check<F
         let Some(O::LocalGet { local_index: spent }) = code.get(first + 1).cloned() else {
             return Err(format!("at {first}: a loop that does not count"));
         };
+        let ty = &module.types[module.functions[module.imports.len() + k] as usize];
         let parameters = ty.params().len() as u32;
         if spent < parameters || spent >= parameters + module.locals[k] {
             return Err("the counter is a parameter".into());
         }
-        let mut limit = None;
+        let huge = role == Role::Main && module.sizes[k] > 30_000;
         for header in &loops {
-            let cost = constant(code.get(header + 2))?;
-            let this = constant(code.get(header + 5))?;
-            if cost < 1 || this < 1 || *limit.get_or_insert(this) != this {
-                return Err(format!("an iteration costs {cost} up to {this}"));
-            }
-            let mut count = vec![
-                O::LocalGet { local_index: spent },
-                O::I32Const { value: cost as i32 },
-                O::I32Add,
-                O::LocalTee { local_index: spent },
-                O::I32Const { value: this as i32 },
-                O::I32GtU,
-                O::If {
-                    blockty: wasmparser::BlockType::Empty,
-                },
-                O::LocalGet { local_index: spent },
-            ];
-            // Locals may be handed through the function that charges: the same ones in and out.
-            let mut handed = Vec::new();
-            while let Some(O::LocalGet { local_index }) = code.get(header + 1 + count.len() + handed.len()) {
-                handed.push(*local_index);
-            }
-            if handed.contains(&spent) {
-                return Err("the counter is handed over".into());
-            }
-            count.extend(handed.iter().map(|local_index| O::LocalGet {
-                local_index: *local_index,
-            }));
-            count.push(match code.get(header + 1 + count.len()) {
-                Some(O::Call { function_index }) if of.charging.contains(function_index) => O::Call {
-                    function_index: *function_index,
-                },
-                other => return Err(format!("at {header}: expected a charging call, found {other:?}")),
-            });
-            count.extend(handed.iter().rev().map(|local_index| O::LocalSet {
-                local_index: *local_index,
-            }));
-            count.extend([O::I32Const { value: 0 }, O::LocalSet { local_index: spent }, O::End]);
-            expect(code, header + 1, &count)?;
-            added.extend(header + 1..header + 1 + count.len());
+            let counted = verify_loop(code, *header, spent, charge, huge)?;
+            added.extend(header + 1..header + 1 + counted);
         }
-        // One block around everything that was there before, no `return`, then the rest is charged.
-        if !matches!(code.get(at), Some(O::Block { .. })) {
-            return Err("a function with loops has ways out that are not charged".into());
-        }
-        let limit = limit.unwrap_or(0);
         let may_leave = |k: usize| !added.contains(&k) && leaves(&code[k], [charge, top_up]);
-        let has_calls = (0..code.len()).any(may_leave);
-        let prepaid = role == Role::Side && has_calls;
-        if prepaid && advance < limit {
-            return Err(format!("an exception may leave without paying {limit}"));
+        let prepaid = role == Role::Side && (0..code.len()).any(may_leave);
+        if prepaid && advance < LIMIT {
+            return Err(format!("an exception may leave without paying {LIMIT}"));
         }
-        let mut rest = vec![O::LocalGet { local_index: spent }, O::I64ExtendI32U];
-        rest = subtract(budget, &rest);
-        if prepaid {
-            let store = rest.pop();
-            rest.extend([O::I64Const { value: limit }, O::I64Add]);
-            rest.extend(store);
-        }
-        if !facts.metered {
-            rest.extend(look.clone());
-        }
-        rest.push(O::End);
-        let tail = code.len() - rest.len();
-        expect(code, tail, &rest)?;
-        let mut depth = 0;
-        for operator in &code[at..tail] {
-            match operator {
-                O::Block { .. } | O::Loop { .. } | O::If { .. } | O::TryTable { .. } => depth += 1,
-                O::End => depth -= 1,
-                O::Return => return Err("a return that is not charged".into()),
-                _ => {}
+        let tail = verify_way_out(code, at, &|rest| {
+            let mut charged = vec![O::LocalGet { local_index: spent }, O::I64ExtendI32U];
+            if prepaid {
+                charged.extend([O::I64Const { value: LIMIT }, O::I64Sub]);
             }
-        }
-        if depth != 0 || !matches!(code.get(tail - 1), Some(O::End)) {
-            return Err("the block around a function with loops is not around all of it".into());
-        }
+            let mut charged = subtract(budget, &charged);
+            if !facts.metered {
+                charged.extend(look.clone());
+            }
+            if !prepaid {
+                let blockty = wasmparser::BlockType::Empty;
+                let test = [
+                    O::LocalGet { local_index: spent },
+                    O::I32Const { value: rest },
+                    O::I32GtU,
+                    O::If { blockty },
+                ];
+                charged.splice(0..0, test);
+                charged.push(O::End);
+            }
+            charged.push(O::End);
+            charged
+        })?;
         added.extend(tail..code.len());
         for (k, operator) in code.iter().enumerate().filter(|(k, _)| !added.contains(k)) {
-            if let O::LocalSet { local_index } | O::LocalTee { local_index } = operator
-                && *local_index == spent
-            {
+            if matches!(operator, O::LocalSet { local_index } | O::LocalTee { local_index } if *local_index == spent) {
                 return Err(format!("at {k}: the counter is written"));
             }
         }
@@ -394,6 +335,7 @@ fn verify_function(module: &Module, k: usize, of: &Added, role: Role) -> Check<F
                 return Err(format!("at {k}: the budget is touched"));
             }
             O::Call { function_index } if added.contains(&k) && *function_index == top_up => {}
+            O::Call { .. } | O::CallIndirect { .. } if metered_calls.contains(&k) => {}
             O::Call { function_index } => facts.calls.push(*function_index),
             O::CallIndirect { type_index, .. } => facts.indirect.push(module.canonical[*type_index as usize]),
             O::ReturnCall { .. } | O::ReturnCallIndirect { .. } | O::CallRef { .. } | O::ReturnCallRef { .. } => {
@@ -403,6 +345,91 @@ fn verify_function(module: &Module, k: usize, of: &Added, role: Role) -> Check<F
         }
     }
     Ok(facts)
+}
+
+/// What a loop counts by itself at most.
+const LIMIT: i64 = 4096;
+
+/// Checks what stands behind a loop header, and returns how many instructions that are.
+fn verify_loop(code: &[O], header: usize, spent: u32, charge: u32, huge: bool) -> Check<usize> {
+    let cost = constant(code.get(header + 2))?;
+    if !(1..=1 << 30).contains(&cost) {
+        return Err(format!("an iteration costs {cost}"));
+    }
+    let mut count = vec![
+        O::LocalGet { local_index: spent },
+        O::I32Const { value: cost as i32 },
+        O::I32Add,
+    ];
+    if huge && matches!(code.get(header + 4), Some(O::LocalSet { .. })) {
+        // In the main module's interpreter, loops without calls only count.
+        count.push(O::LocalSet { local_index: spent });
+        expect(code, header + 1, &count)?;
+        let mut depth = 0;
+        for operator in &code[header..] {
+            match operator {
+                O::Block { .. } | O::Loop { .. } | O::If { .. } | O::TryTable { .. } => depth += 1,
+                O::End => depth -= 1,
+                O::Call { .. } | O::CallIndirect { .. } => {
+                    return Err(format!("at {header}: a loop with calls that does not charge"));
+                }
+                _ => {}
+            }
+            if depth == 0 {
+                return Ok(count.len());
+            }
+        }
+        return Err(format!("at {header}: a loop without end"));
+    }
+    count.extend([
+        O::LocalTee { local_index: spent },
+        O::I32Const { value: LIMIT as i32 },
+        O::I32GtU,
+        O::If {
+            blockty: wasmparser::BlockType::Empty,
+        },
+        O::LocalGet { local_index: spent },
+        O::Call { function_index: charge },
+        O::I32Const { value: 0 },
+        O::LocalSet { local_index: spent },
+        O::End,
+    ]);
+    expect(code, header + 1, &count)?;
+    Ok(count.len())
+}
+
+/// Checks that a function which starts at `at` is one block with `expected` behind it and no other way out, and returns where that is.
+/// `expected` gets what the function may keep to itself.
+fn verify_way_out<'a>(code: &[O<'a>], at: usize, expected: &dyn Fn(i32) -> Vec<O<'a>>) -> Check<usize> {
+    if !matches!(code.get(at), Some(O::Block { .. })) {
+        return Err("a function with loops has ways out that are not charged".into());
+    }
+    let rest = 256;
+    let expected = expected(rest);
+    let tail = code
+        .len()
+        .checked_sub(expected.len())
+        .ok_or("the function is too short")?;
+    expect(code, tail, &expected)?;
+    let mut depth = 0;
+    for (k, operator) in code.iter().enumerate().take(tail).skip(at) {
+        match operator {
+            O::Block { .. } | O::Loop { .. } | O::If { .. } | O::TryTable { .. } => depth += 1,
+            O::End => depth -= 1,
+            O::Return => return Err("a return that is not charged".into()),
+            _ => {}
+        }
+        if depth == 0 && k + 1 != tail {
+            return Err(format!(
+                "at {k}: the block around a function with loops is not around all of it"
+            ));
+        }
+    }
+    if depth != 0 {
+        Err("the block around a function with loops does not end".into())
+    } else {
+        Ok(tail)
+    }
 }
 
 fn leaves(operator: &O, harmless: [u32; 2]) -> bool {
@@ -416,7 +443,7 @@ fn leaves(operator: &O, harmless: [u32; 2]) -> bool {
 
 /// What is left of the call graph without metered functions must have no cycle. A call to the outside of a side module may lead to
 /// anything, so any of its functions that may be called from there may come next.
-fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: impl Fn(u32) -> bool) -> Check {
+fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: [u32; 3]) -> Check {
     let imported = module.imports.len() as u32;
     let leaf = |function: u32| match module.imports[function as usize] {
         ("wasi_snapshot_preview1", _) => role == Role::Main,
@@ -428,7 +455,7 @@ fn verify_cycles(module: &Module, facts: &[Facts], role: Role, harmless: impl Fn
     let outside = count + module.types.len();
     let mut edges = vec![Vec::new(); outside + 1];
     for (k, facts) in facts.iter().enumerate() {
-        for call in facts.calls.iter().filter(|call| !harmless(**call)) {
+        for call in facts.calls.iter().filter(|call| !harmless.contains(call)) {
             match call.checked_sub(imported) {
                 Some(callee) => edges[k].push(callee as usize),
                 None if leaf(*call) => {}
