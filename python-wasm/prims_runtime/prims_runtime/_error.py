@@ -30,8 +30,11 @@ _set_context = BaseException.__dict__["__context__"].__set__
 _set_cause = BaseException.__dict__["__cause__"].__set__
 
 
-def describe(error, filename):
-    """The parts of the reply's ``error`` object: type, module, message, traceback (text) and line (int or None)."""
+def describe(error, filename, last=True):
+    """The parts of the reply's ``error`` object: type, module, message, traceback (text) and line (int or None).
+
+    Raises nothing, but if there is no memory and this is not the last attempt, MemoryError.
+    """
     kind = type(error)
     try:
         module = _module_of(kind)
@@ -50,7 +53,9 @@ def describe(error, filename):
         line = None
     try:
         text = _format(kind, error, frames)
-    except BaseException:
+    except BaseException as failure:
+        if not last and type(failure) is MemoryError:
+            raise
         try:
             text = _format_plainly(kind, module, message, frames)
         except BaseException:

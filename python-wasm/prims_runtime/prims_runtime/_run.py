@@ -105,7 +105,7 @@ def run(request, rehearsal=None):
         elif issubclass(type(failure), SystemExit):  # isinstance would ask the exception
             reply = _exited(failure)
         else:
-            reply = _raised(failure, code, filename)
+            reply = _raised(failure, code, filename, last=False)
         if rehearsal is None:
             if atexit_count():
                 run_exit_callbacks()
@@ -216,7 +216,7 @@ def _not_awaited(coroutine):
 NOTHING = b'{"exit":"completed","has_value":false,"repr":"None","repr_truncated":false,"json":null,"has_json":true}'
 
 
-def _raised(failure, code, filename):
+def _raised(failure, code, filename, last=True):
     _own.restore()
     register(code, filename)
     hook = sys.__dict__.get("excepthook")
@@ -225,7 +225,7 @@ def _raised(failure, code, filename):
             hook(type(failure), failure, _error._user_frames(failure.__traceback__, filename))
         except BaseException:
             pass
-    found = _error.describe(failure, filename)
+    found = _error.describe(failure, filename, last)
     line = found["line"]
     return b'{"exit":"raised","error":{"type":%b,"module":%b,"message":%b,"traceback":%b,"line":%b}}' % (
         bounded(found["type"], 1024)[0],
