@@ -7,6 +7,7 @@ async def one():
 async def other():
     await second.wait()
     first.set()
+asyncio.current_task().set_name("program")
 async with asyncio.TaskGroup() as group:
-    group.create_task(one())
-    group.create_task(other())
+    group.create_task(one(), name="one")
+    group.create_task(other(), name="other")
