@@ -89,7 +89,7 @@ impl Error {
     /// What to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::Packages(error) => error.hint().map(Into::into),
+            Error::Packages(error) => error.hint(),
             Error::Sandbox(error) => error.hint(),
         }
     }
@@ -139,7 +139,7 @@ impl Interpreter {
                 Prepared {
                     packages: installed.packages.clone(),
                     image,
-                    installed: installed,
+                    installed,
                 }
             }
         };

@@ -367,7 +367,7 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
         Err(error) => return Ok(Err(error)),
     };
     let refill = host::refill(&mut store).into();
-    let instance = match instantiate(&mut store, &library, &sources, &refill, &[], &mut vec![]) {
+    let instance = match instantiate(&mut store, &library, &sources, &refill, &[], &mut []) {
         Ok(instance) => instance,
         Err(error) => return Ok(Err(LinkError::Engine(error.to_string()))),
     };
@@ -447,7 +447,7 @@ fn instantiate(
     sources: &[Source],
     refill: &Extern,
     shared: &[(Owner, ModuleExport)],
-    found: &mut Vec<Option<Extern>>,
+    found: &mut [Option<Extern>],
 ) -> wasmtime::Result<Instance> {
     let Some(main) = store.data().linkage.main else {
         wasmtime::bail!("no interpreter to link to")

@@ -75,7 +75,7 @@ impl Mapped {
     /// Maps the first `len` bytes of `file`, which must be a whole number of host pages and must never change.
     pub(crate) fn new(file: File, len: usize, policy: SlotPolicy) -> std::io::Result<Arc<Mapped>> {
         let held = usize::try_from(file.metadata()?.len()).unwrap_or(0);
-        if len == 0 || len % rustix::param::page_size() != 0 || held < len {
+        if len == 0 || !len.is_multiple_of(rustix::param::page_size()) || held < len {
             return Err(std::io::Error::other(format!(
                 "image of {len} bytes in a file of {held} bytes"
             )));

@@ -129,6 +129,9 @@ struct Shared {
     options: Options,
 }
 
+/// An environment's native modules: compiled, and their guest paths with the digests of what they were compiled from.
+type CompiledLibraries = (Arc<Libraries>, Vec<(String, String)>);
+
 /// A state to start runs from. Cheap to clone; clones share everything.
 #[derive(Clone)]
 pub struct Image(Arc<ImageShared>);
@@ -232,7 +235,7 @@ impl Sandbox {
     }
 
     /// Compiles all native modules below the environment's folder.
-    fn compile_environment(&self, environment: &Environment) -> Result<(Arc<Libraries>, Vec<(String, String)>), Error> {
+    fn compile_environment(&self, environment: &Environment) -> Result<CompiledLibraries, Error> {
         let found =
             native_modules(&environment.path).map_err(Error::io("cannot list the environment's native modules"))?;
         let (mut libraries, mut digests, total) = (Libraries::new(), vec![], found.len());
@@ -291,7 +294,7 @@ impl Sandbox {
     fn build(
         &self,
         environment: &Environment,
-        (libraries, digests): &(Arc<Libraries>, Vec<(String, String)>),
+        (libraries, digests): &CompiledLibraries,
     ) -> Result<(ImageRecord, Vec<u8>), Error> {
         let limits = BUILD_LIMITS;
         // Found here, so that a failure is reported as what it is and not as an interpreter that does not start.

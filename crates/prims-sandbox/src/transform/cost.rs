@@ -373,7 +373,9 @@ impl Walk {
 fn weight(operator: &Operator) -> u64 {
     use Operator as O;
     match operator {
-        O::Nop | O::Drop | O::LocalGet { .. } | O::I32Const { .. } | O::I64Const { .. } => 1,
+        // These become registers and operands of other instructions.
+        O::Nop | O::Drop | O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. } => 0,
+        O::I32Const { .. } | O::I64Const { .. } => 0,
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => SLOW,
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => SLOW,
         O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => SLOW,
