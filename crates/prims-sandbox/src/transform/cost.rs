@@ -30,6 +30,9 @@ pub(super) struct Paths {
     pub(super) heavy: u64,
 }
 
+/// Instructions that usually cost nothing.
+const FREE: Paths = Paths { light: 0, heavy: 1 };
+
 impl Paths {
     /// Paths that all cost the same.
     fn of(cost: u64) -> Self {
@@ -250,6 +253,9 @@ impl Walk {
                 None => self.call_unknown(),
             },
             O::CallIndirect { .. } => self.call_unknown(),
+            // These mostly become registers and operands of other instructions, but can be written so that they do not.
+            O::Nop | O::Drop | O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. } => self.add_paths(FREE),
+            O::I32Const { .. } | O::I64Const { .. } => self.add_paths(FREE),
             _ => {
                 let weight = weight(operator);
                 // The heavier instructions are calls of the runtime.
@@ -373,9 +379,6 @@ impl Walk {
 fn weight(operator: &Operator) -> u64 {
     use Operator as O;
     match operator {
-        // These become registers and operands of other instructions.
-        O::Nop | O::Drop | O::LocalGet { .. } | O::LocalSet { .. } | O::LocalTee { .. } => 0,
-        O::I32Const { .. } | O::I64Const { .. } => 0,
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => SLOW,
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => SLOW,
         O::F32Div | O::F64Div | O::F32Sqrt | O::F64Sqrt => SLOW,

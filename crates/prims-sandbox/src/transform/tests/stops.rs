@@ -242,8 +242,8 @@ fn fuel_is_the_same_every_time_and_grows_with_the_work() {
         (many - 1000 * few).abs() < 1000 * 64,
         "{few} for 1,000, {many} for 1,000,000"
     );
-    // Seven instructions.
-    assert!((4_000_000..12_000_000).contains(&many), "{many}");
+    // Seven instructions, of which the price is a share, because an iteration can also end early.
+    assert!((2_000_000..12_000_000).contains(&many), "{many}");
     // However the loop is left.
     let ways = |exit: &str| {
         fuel(&format!(
