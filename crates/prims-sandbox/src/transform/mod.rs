@@ -57,7 +57,7 @@ pub(crate) use error::TransformError;
 use serde::{Deserialize, Serialize};
 
 /// Changes whenever the same input gives another output, so that nothing made by an older build is used.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The module name and the name of the host function that is asked for more budget: `(i64) -> i64`.
 pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
