@@ -93,7 +93,7 @@ pub(crate) struct LimitArguments {
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512m")]
     pub(crate) memory: u64,
 
-    /// Instruction budget in metering units, an upper bound of executed WebAssembly instructions.
+    /// Instruction budget in metering units, an estimate of executed WebAssembly instructions.
     #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.fuel)]
     pub(crate) fuel: u64,
 

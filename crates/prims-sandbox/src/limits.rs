@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Limits {
     /// Wall-clock time from the call until the run is stopped.
     pub wall_clock: Duration,
-    /// Instruction budget in metering units: an upper bound of the WebAssembly instructions on the paths taken. Deterministic for the
-    /// same image and code.
+    /// Instruction budget in metering units: an estimate of the WebAssembly instructions executed. The same image and code spend the
+    /// same.
     pub fuel: u64,
     /// Linear memory in bytes, the interpreter's own included. Python sees a `MemoryError` beyond it.
     pub memory: u64,
