@@ -54,13 +54,15 @@ fn the_standard_library_unpacks_once() {
 }
 
 #[test]
-fn the_root_is_empty_folders() {
+fn the_root_is_empty_folders_and_an_empty_file() {
     let (_folder, cache) = cache();
     let root = skeleton(&cache).unwrap();
     for folder in SKELETON {
         assert_eq!(std::fs::read_dir(root.join(folder)).unwrap().count(), 0);
     }
-    assert_eq!(std::fs::read_dir(root).unwrap().count(), SKELETON.len());
+    assert_eq!(std::fs::read(root.join(NULL)).unwrap(), b"");
+    // The folder of that file is the one more.
+    assert_eq!(std::fs::read_dir(root).unwrap().count(), SKELETON.len() + 1);
 }
 
 #[test]
