@@ -213,7 +213,7 @@ fn the_tests_that_documents_name_exist() {
 
 #[test]
 fn the_documents_of_the_root_link_to_files_that_exist() {
-    let generated = ["docs/benchmarks.md"];
+    let generated: [&str; 0] = [];
     for name in [
         "README.md",
         "ARCHITECTURE.md",
