@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod archive;
+mod catalog;
 mod error;
 mod filename;
 mod index;
@@ -24,10 +25,12 @@ mod target;
 mod wheel;
 
 pub use archive::ArchiveProblem;
+pub use catalog::{Listing, Lock, LockedWheel, MetadataFile, Offer, Place, Source};
 pub use error::{Error, WheelProblem};
 pub use filename::WheelFilename;
 pub use index::{BundledIndex, BundledWheel, Resolved, ResolvedWheel};
 pub use install::{Environment, install};
+pub use metadata::Metadata;
 pub use name::Name;
 pub use requirement::{Refused, Requirement, Requirements};
 pub use target::Target;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 /// The parts of `METADATA` that matter for choosing.
 #[derive(Clone, Debug)]
-pub(crate) struct Metadata {
+pub struct Metadata {
     pub(crate) name: Name,
     pub(crate) version: Version,
     pub(crate) requires: Vec<Requirement>,
