@@ -1,7 +1,7 @@
 //! Why there is no environment.
 
 use crate::archive::ArchiveProblem;
-use crate::requirement::Refused;
+use crate::requirement::{Refused, shorten};
 
 /// Why requirements did not become an environment. Messages show no path of this machine.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +35,19 @@ pub enum Error {
         /// What there is, as `name==version`.
         available: Vec<String>,
     },
+    /// No index knows such a package.
+    #[error("package `{name}`{} does not exist", by(.required_by))]
+    NotFound {
+        /// Its name.
+        name: String,
+        /// The package that needs it, if it was not asked for directly.
+        required_by: Option<String>,
+        /// What was probably meant, the nearest first.
+        similar: Vec<String>,
+    },
+    /// The system has no thread for it.
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::ErrorKind),
     /// There is such a package, but not in a version that fits.
     #[error("package `{name}` is available in version {available}, expected `{name}{wanted}`{}", by(.required_by))]
     NoVersion {
@@ -47,6 +60,80 @@ pub enum Error {
         /// The package that asks for it, if it was not asked for directly.
         required_by: Option<String>,
     },
+    /// No version of a package fits, though there are some.
+    #[error("no version of package `{name}` fits `{name}{wanted}`{}: there are {available}", by(.required_by))]
+    NoMatchingVersion {
+        /// Its name.
+        name: String,
+        /// What was asked for, as a version specifier.
+        wanted: String,
+        /// The package that asks for it, if it was not asked for directly.
+        required_by: Option<String>,
+        /// The versions there are, shortened when they are many.
+        available: String,
+        /// The version that would be chosen if any would do.
+        newest: String,
+    },
+    /// There are versions that would fit, but none has a wheel that can be used here.
+    #[error("package `{name}{wanted}`{} {reason}", by(.required_by))]
+    NoWheel {
+        /// Its name.
+        name: String,
+        /// What was asked for, as a version specifier.
+        wanted: String,
+        /// The package that asks for it, if it was not asked for directly.
+        required_by: Option<String>,
+        /// Why none can be used.
+        reason: NoWheel,
+        /// What could be used instead.
+        instead: Option<String>,
+    },
+    /// The operator does not want a package.
+    #[error("package `{name}`{} is excluded by the configuration", by(.required_by))]
+    Excluded {
+        /// Its name.
+        name: String,
+        /// The package that asks for it, if it was not asked for directly.
+        required_by: Option<String>,
+    },
+    /// The requirements contradict each other, or what they need does.
+    #[error("{argument}")]
+    Conflict {
+        /// Which facts do not go together.
+        argument: String,
+        /// The nearest change that helps, if one was found.
+        fix: Option<String>,
+    },
+    /// Choosing versions takes more than it may.
+    #[error("choosing versions took more than {limit} {unit}")]
+    TooComplex {
+        /// How much it may take.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// Hashes are required, and one is missing.
+    #[error("package `{name}` has no hash among the requirements, and hashes are required")]
+    MissingHash {
+        /// Its name.
+        name: String,
+    },
+    /// A file of requirements does not read.
+    #[error("{file}, line {line}: {problem}")]
+    RequirementsFile {
+        /// Its name, without its folder.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        problem: FileProblem,
+    },
+    /// The block at the top of a script that says what it needs does not read (PEP 723).
+    #[error("the script's metadata {0}")]
+    Script(ScriptProblem),
+    /// A `pylock.toml` does not read, or locks what cannot be used here.
+    #[error("the lock file {0}")]
+    LockFile(LockProblem),
     /// A package has no such extra.
     #[error("package `{name}` has no extra `{extra}`")]
     UnknownExtra {
@@ -108,6 +195,189 @@ pub enum Error {
     /// The cache failed.
     #[error(transparent)]
     Cache(#[from] prims_cache::Error),
+}
+
+/// Why no wheel of a package can be used, though there are versions that fit.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoWheel {
+    /// No wheel at all.
+    #[error("has only source archives, and nothing is built here")]
+    SourceOnly,
+    /// Native code for something else.
+    #[error("has only wheels with native code for other platforms")]
+    OtherPlatforms,
+    /// Tags or `Requires-Python` of another Python.
+    #[error("needs another Python: {wanted}, this is Python {python}")]
+    OtherPython {
+        /// What it is for, as a version specifier or a tag.
+        wanted: String,
+        /// This one's version.
+        python: String,
+    },
+    /// Native code that was built for something that resembles the guest.
+    #[error("has native code that does not run here: {0}")]
+    Native(String),
+    /// It can be read, but needs what cannot be given.
+    #[error("cannot be used: {0}")]
+    Metadata(String),
+    /// Hashes are given and none is that of a wheel.
+    #[error("has no wheel with the hash that is required")]
+    Hash,
+    /// Only versions nobody asked for by name.
+    #[error("has only pre-releases")]
+    PreRelease,
+    /// Withdrawn by its authors.
+    #[error("is withdrawn (yanked){}", colon(.0))]
+    Yanked(String),
+}
+
+/// What is wrong in a file of requirements.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileProblem {
+    /// It is too long.
+    #[error("it is {found} bytes long, expected at most {limit}")]
+    TooLong {
+        /// Bytes found.
+        found: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
+    /// It is not text.
+    #[error("it is not UTF-8")]
+    NotText,
+    /// It cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// An option that is not taken.
+    #[error("option `{0}` is not supported, expected `-r`, `-c`, `--hash` or `--require-hashes`")]
+    Option(String),
+    /// It names a file that may not be read.
+    #[error("`{0}` is not below the folder of the first file")]
+    Outside(String),
+    /// Files name files too deeply, or each other.
+    #[error("files are nested deeper than {0}")]
+    Depth(usize),
+    /// A hash that is none, or not SHA-256.
+    #[error("`{0}` is not a hash, expected `sha256:` and 64 hexadecimal digits")]
+    Hash(String),
+    /// Too many requirements.
+    #[error("more than {0} requirements")]
+    TooMany(usize),
+    /// A requirement that is refused.
+    #[error("requirement `{requirement}` {reason}")]
+    Requirement {
+        /// As it is written, shortened when it is long.
+        requirement: String,
+        /// What is wrong with it.
+        reason: Refused,
+    },
+}
+
+/// What is wrong with the metadata of a script.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScriptProblem {
+    /// Two blocks; nobody could say which one counts.
+    #[error("is there {0} times, expected one block `# /// script`")]
+    Several(usize),
+    /// It is too long.
+    #[error("is {found} bytes long, expected at most {limit}")]
+    TooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// It is not TOML, or not of this form.
+    #[error("does not read: {0}")]
+    Toml(String),
+    /// It is for another Python.
+    #[error("needs Python {wanted}, this is Python {python}")]
+    Python {
+        /// What it needs, as a version specifier.
+        wanted: String,
+        /// This one's version.
+        python: String,
+    },
+}
+
+/// What is wrong with a lock file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockProblem {
+    /// It is too long.
+    #[error("is {found} bytes long, expected at most {limit}")]
+    TooLong {
+        /// Bytes found.
+        found: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// It is not TOML, or not of this form.
+    #[error("does not read: {0}")]
+    Toml(String),
+    /// Another version of the format.
+    #[error("has version `{0}`, expected 1.0")]
+    Version(String),
+    /// It is for another Python or platform.
+    #[error("is for {found}, this is {target}")]
+    Target {
+        /// What it is for.
+        found: String,
+        /// What this is.
+        target: String,
+    },
+    /// Too many packages, wheels or the like.
+    #[error("has {found} {unit}, expected at most {limit}")]
+    TooMany {
+        /// How many.
+        found: usize,
+        /// How many there may be.
+        limit: usize,
+        /// Of what.
+        unit: &'static str,
+    },
+    /// A package that is not a wheel.
+    #[error("locks package `{name}` to {kind}, expected wheels")]
+    NotAWheel {
+        /// Its name.
+        name: String,
+        /// What it is locked to.
+        kind: &'static str,
+    },
+    /// A package without a wheel for this target.
+    #[error("has no wheel of package `{0}` that can be used here")]
+    NoWheel(String),
+    /// A package twice for the same target.
+    #[error("has package `{0}` twice")]
+    Twice(String),
+    /// A part of a package's entry is wrong.
+    #[error("is wrong about package `{name}`: {what}")]
+    Package {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// `a`, `b` or `c`, in backticks.
+fn or(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match &quoted[..] {
+        [front @ .., last] if !front.is_empty() => format!("{} or {last}", front.join(", ")),
+        all => all.concat(),
+    }
+}
+
+fn colon(reason: &str) -> String {
+    if reason.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", shorten(reason))
+    }
 }
 
 /// Why a wheel cannot be used.
@@ -193,6 +463,51 @@ impl Error {
                 Some("no packages are available beside the standard library".into())
             }
             Error::UnknownPackage { available, .. } => Some(format!("available: {}", available.join(", "))),
+            Error::NotFound {
+                required_by: Some(package),
+                ..
+            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            Error::NotFound { similar, .. } if similar.is_empty() => {
+                Some("names are those of the package index, which may differ from what is imported".into())
+            }
+            Error::NotFound { similar, .. } => Some(format!("did you mean {}?", or(similar))),
+            Error::Conflict { fix, .. } => fix.clone(),
+            Error::NoWheel {
+                instead: Some(instead), ..
+            } => Some(instead.clone()),
+            Error::NoWheel {
+                reason: NoWheel::PreRelease,
+                name,
+                ..
+            } => Some(format!("to take a pre-release, name one: `{name}==VERSION`")),
+            Error::NoWheel {
+                reason: NoWheel::Yanked(_),
+                name,
+                ..
+            } => Some(format!("to take it all the same, pin it: `{name}==VERSION`")),
+            Error::NoWheel {
+                required_by: Some(package),
+                ..
+            }
+            | Error::NoMatchingVersion {
+                required_by: Some(package),
+                ..
+            }
+            | Error::Excluded {
+                required_by: Some(package),
+                ..
+            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            Error::NoMatchingVersion { name, newest, .. } => {
+                Some(format!("the newest that can be used is `{name}=={newest}`"))
+            }
+            Error::Excluded { .. } => Some("leave it out".into()),
+            Error::TooComplex { .. } => Some("pin some of the packages, for example to the newest versions".into()),
+            Error::MissingHash { .. } => {
+                Some("give `name==version --hash=sha256:…` for every package that is needed".into())
+            }
+            Error::LockFile(LockProblem::NotAWheel { .. } | LockProblem::NoWheel(_) | LockProblem::Target { .. }) => {
+                Some("lock the requirements again, with this program".into())
+            }
             Error::NoVersion { name, available, .. } => Some(format!("ask for `{name}` or `{name}=={available}`")),
             Error::UnknownExtra { available, .. } if available.is_empty() => Some("leave the extra out".into()),
             Error::UnknownExtra { available, .. } => Some(format!("extras it has: {}", available.join(", "))),

@@ -2,7 +2,7 @@
 
 use crate::error::WheelProblem;
 use crate::name::Name;
-use crate::target::Target;
+use crate::target::{BuiltFor, Fit, Target};
 use pep440_rs::Version;
 use std::str::FromStr;
 
@@ -12,7 +12,10 @@ pub struct WheelFilename {
     /// The package.
     pub name: Name,
     pub(crate) version: Version,
+    /// Breaks ties between wheels of the same version: a number, then a text.
+    pub(crate) build: Option<(u64, String)>,
     tags: [String; 3],
+    text: String,
 }
 
 impl WheelFilename {
@@ -40,9 +43,10 @@ impl WheelFilename {
         };
         let name = Name::parse(name).ok_or(bad("its first part is not a package name"))?;
         let version = Version::from_str(version).map_err(|_| bad("its second part is not a version"))?;
-        if build.is_some_and(|build| !build.starts_with(|first: char| first.is_ascii_digit())) {
-            return Err(bad("its build number does not start with a digit"));
-        }
+        let build = match build {
+            Some(build) => Some(read_build(build).ok_or(bad("its build number does not start with a number"))?),
+            None => None,
+        };
         let is_tag = |tag: &&str| {
             let is_part =
                 |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
@@ -54,8 +58,15 @@ impl WheelFilename {
         Ok(WheelFilename {
             name,
             version,
+            build,
             tags: tags.map(str::to_ascii_lowercase),
+            text: filename.to_owned(),
         })
+    }
+
+    /// The file name as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.text
     }
 
     /// The version in its normal form.
@@ -63,17 +74,38 @@ impl WheelFilename {
         self.version.to_string()
     }
 
-    /// Fails when the wheel is not for the target.
-    pub(crate) fn check(&self, target: &Target) -> Result<(), WheelProblem> {
+    /// Its tags as they are written, with hyphens between them.
+    pub(crate) fn tags(&self) -> String {
+        self.tags.join("-")
+    }
+
+    /// Whether it has no native code, going by its tags.
+    pub(crate) fn is_pure(&self) -> bool {
+        self.tags[2] == "any"
+    }
+
+    /// How well it fits, if it fits.
+    pub(crate) fn fit(&self, target: &Target) -> Option<Fit> {
         let [python, abi, platform] = &self.tags;
-        if target.accepts(python, abi, platform) {
+        target.fit(python, abi, platform)
+    }
+
+    /// Fails when the wheel is not for the target, or was built for something that only resembles it.
+    pub(crate) fn check(&self, target: &Target) -> Result<(), WheelProblem> {
+        if self.fit(target).is_some_and(|fit| fit.built_for != BuiltFor::Pyodide) {
             return Ok(());
         }
         Err(WheelProblem::Tag {
-            found: self.tags.join("-"),
+            found: self.tags(),
             expected: target.describe(),
         })
     }
+}
+
+fn read_build(text: &str) -> Option<(u64, String)> {
+    let end = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    Some((number.parse().ok()?, rest.to_ascii_lowercase()))
 }
 
 #[cfg(test)]
@@ -91,6 +123,7 @@ mod tests {
             ("a-b", "1.0.post1+local.1")
         );
         found.check(&Target::default()).unwrap();
+        assert_eq!(found.build, Some((7, "x".to_owned())));
         let found = WheelFilename::parse("a-1-cp313-cp313-manylinux_2_17_x86_64.whl").unwrap();
         assert!(matches!(found.check(&Target::default()), Err(WheelProblem::Tag { .. })));
     }
@@ -104,6 +137,7 @@ mod tests {
             "a-1-py3-none-any.whl.zip",
             "a-1-py3-none.whl",
             "a-1-x-py3-none-any.whl",
+            "a-1-99999999999999999999-py3-none-any.whl",
             "a-1-1-1-py3-none-any.whl",
             "a-x-py3-none-any.whl",
             "-1-py3-none-any.whl",

@@ -136,6 +136,12 @@ impl BundledIndex {
                 if !seen.insert((wheel.name().clone(), extra.clone())) {
                     continue;
                 }
+                if let Some(unusable) = metadata.unusable(&self.target, extra.as_ref()) {
+                    return Err(wheel.bad(WheelProblem::Description {
+                        file: "METADATA",
+                        reason: unusable.describe(),
+                    }));
+                }
                 for dependency in &metadata.requires {
                     if dependency.applies(&self.target, extra.as_ref()) {
                         open.push_back((Cow::Owned(dependency.clone()), Some(wheel.name().clone())));

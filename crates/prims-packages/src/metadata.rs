@@ -1,10 +1,18 @@
 //! What a wheel says about itself: `METADATA` and `WHEEL`.
 
+use crate::marker::Marker;
 use crate::name::Name;
-use crate::requirement::Requirement;
+use crate::requirement::{Refused, Requirement};
+use crate::specifiers::parse_leniently;
+use crate::target::Target;
 use pep440_rs::{Version, VersionSpecifiers};
 use std::collections::BTreeSet;
 use std::str::FromStr;
+
+/// Most dependencies of one wheel. Those with the most have some hundred, of which nearly all belong to extras.
+const MAX_DEPENDENCIES: usize = 4096;
+/// Most characters of a dependency that a message quotes.
+const MAX_QUOTED: usize = 120;
 
 /// The parts of `METADATA` that matter for choosing.
 #[derive(Clone, Debug)]
@@ -12,11 +20,61 @@ pub struct Metadata {
     pub(crate) name: Name,
     pub(crate) version: Version,
     pub(crate) requires: Vec<Requirement>,
+    /// What it needs and nothing here can give it.
+    pub(crate) unusable: Vec<Unusable>,
     pub(crate) requires_python: Option<VersionSpecifiers>,
     pub(crate) extras: BTreeSet<Name>,
 }
 
+/// A dependency that is not read: a URL, or no requirement at all. It matters only where it applies.
+#[derive(Clone, Debug)]
+pub(crate) struct Unusable {
+    text: String,
+    reason: Refused,
+    /// `None` when it always applies, or when nobody can tell.
+    marker: Option<Marker>,
+}
+
+impl Unusable {
+    fn new(text: &str, reason: Refused) -> Unusable {
+        // A URL may contain a semicolon. The one in front of a marker follows a space, or a text that is no URL.
+        let marker = text.rsplit_once(" ;").or_else(|| text.rsplit_once(';'));
+        Unusable {
+            text: text.chars().take(MAX_QUOTED).collect(),
+            reason,
+            marker: marker.and_then(|(_, marker)| Marker::parse(marker).ok()),
+        }
+    }
+
+    /// Whether it applies, with one extra active or none.
+    pub(crate) fn applies(&self, target: &Target, extra: Option<&Name>) -> bool {
+        self.marker.as_ref().is_none_or(|marker| marker.holds(target, extra))
+    }
+
+    /// What is wrong with it.
+    pub(crate) fn describe(&self) -> String {
+        format!("its dependency `{}` {}", self.text.escape_debug(), self.reason)
+    }
+}
+
 impl Metadata {
+    /// The name of the package.
+    pub fn name(&self) -> &Name {
+        &self.name
+    }
+
+    /// Its version.
+    pub fn version(&self) -> &Version {
+        &self.version
+    }
+
+    /// What always applies and cannot be given, or applies with an extra.
+    pub(crate) fn unusable(&self, target: &Target, extra: Option<&Name>) -> Option<&Unusable> {
+        self.unusable
+            .iter()
+            .find(|dependency| dependency.applies(target, extra))
+    }
+
     pub(crate) fn parse(text: &[u8]) -> Result<Metadata, String> {
         let headers = headers(text)?;
         let all = |name: &str| -> Vec<&str> {
@@ -34,16 +92,28 @@ impl Metadata {
         }
         let name = one("Name")?;
         let version = one("Version")?;
-        let requires = all("Requires-Dist").into_iter().map(|text| {
-            Requirement::parse(text).map_err(|reason| format!("its dependency `{}` {reason}", text.escape_debug()))
-        });
-        let requires_python = all("Requires-Python").first().map(|text| {
-            VersionSpecifiers::from_str(text).map_err(|_| format!("`Requires-Python` is `{}`", text.escape_debug()))
-        });
+        let (mut requires, mut unusable) = (vec![], vec![]);
+        let dependencies = all("Requires-Dist");
+        if dependencies.len() > MAX_DEPENDENCIES {
+            return Err(format!(
+                "it has {} dependencies, expected at most {MAX_DEPENDENCIES}",
+                dependencies.len()
+            ));
+        }
+        for text in dependencies {
+            match Requirement::parse_leniently(text) {
+                Ok(requirement) => requires.push(requirement),
+                Err(reason) => unusable.push(Unusable::new(text, reason)),
+            }
+        }
+        let requires_python = all("Requires-Python")
+            .first()
+            .map(|text| parse_leniently(text).ok_or_else(|| format!("`Requires-Python` is `{}`", text.escape_debug())));
         Ok(Metadata {
             name: Name::parse(name).ok_or_else(|| format!("`Name` is `{}`", name.escape_debug()))?,
             version: Version::from_str(version).map_err(|_| format!("`Version` is `{}`", version.escape_debug()))?,
-            requires: requires.collect::<Result<_, _>>()?,
+            requires,
+            unusable,
             requires_python: requires_python.transpose()?,
             extras: all("Provides-Extra").into_iter().filter_map(Name::parse).collect(),
         })
@@ -107,6 +177,35 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_given_matters_where_it_applies() {
+        let text = "Metadata-Version: 2.1\nName: a\nVersion: 1\nProvides-Extra: x\nProvides-Extra: y\n\
+            Requires-Dist: b @ https://host/b;c.whl ; extra == 'x'\nRequires-Dist: c ?? 1; sys_platform == 'win32'\n\
+            Requires-Dist: d>=1.0.*,\nRequires-Dist: e @ git+https://host/e ;extra == 'y'\n";
+        let found = Metadata::parse(text.as_bytes()).unwrap();
+        assert_eq!((found.requires.len(), found.unusable.len()), (1, 3));
+        let unusable = |extra: Option<&str>| {
+            let extra = extra.and_then(Name::parse);
+            found
+                .unusable(&Target::default(), extra.as_ref())
+                .map(Unusable::describe)
+        };
+        assert_eq!(unusable(None), None);
+        let said = "its dependency `b @ https://host/b;c.whl ; extra == \\'x\\'` names a URL or a repository, expected the name of a \
+            package from the index";
+        assert_eq!(unusable(Some("x")).unwrap(), said);
+        assert!(unusable(Some("y")).unwrap().contains("`e @ git"));
+        // Where its condition does not read, it counts.
+        let text = "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Dist: b; nonsense\n";
+        let found = Metadata::parse(text.as_bytes()).unwrap();
+        assert!(found.unusable(&Target::default(), None).is_some());
+        let many = format!(
+            "Metadata-Version: 2.1\nName: a\nVersion: 1\n{}",
+            "Requires-Dist: b\n".repeat(4097)
+        );
+        assert!(Metadata::parse(many.as_bytes()).is_err());
+    }
+
+    #[test]
     fn metadata_that_contradicts_itself_is_refused() {
         for bad in [
             "",
@@ -115,7 +214,6 @@ mod tests {
             "Metadata-Version: 2.1\nName: a\nName: b\nVersion: 1\n",
             "Metadata-Version: 2.1\nName: a b\nVersion: 1\n",
             "Metadata-Version: 2.1\nName: a\nVersion: one\n",
-            "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Dist: x @ https://host/x.whl\n",
             "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Python: yes\n",
             " Name: a\n",
             "nonsense\n",

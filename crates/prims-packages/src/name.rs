@@ -48,6 +48,53 @@ pub(crate) fn similar<'a>(asked: &Name, known: impl Iterator<Item = &'a Name>) -
     (distance <= name.as_str().len().div_ceil(3)).then_some(name)
 }
 
+/// The names that many people ask for, one per line.
+const POPULAR: &str = include_str!("popular.txt");
+/// Most names that are suggested.
+const MAX_SUGGESTED: usize = 3;
+
+/// Names that were probably meant, among some and those that many people ask for: few of their letters differ, or they are the same
+/// but for a common prefix or suffix. The nearest first.
+pub(crate) fn nearest(asked: &Name, known: &[Name]) -> Vec<String> {
+    let core = |name: &str| -> String {
+        let name = name
+            .strip_prefix("python-")
+            .or_else(|| name.strip_prefix("py"))
+            .unwrap_or(name);
+        let name = name.trim_end_matches(|digit: char| digit.is_ascii_digit());
+        name.trim_end_matches("-python").replace('-', "")
+    };
+    let text = asked.as_str();
+    let mut near: Vec<(usize, &str)> = known
+        .iter()
+        .map(Name::as_str)
+        .chain(POPULAR.lines())
+        .filter(|name| *name != text)
+        .filter_map(|name| {
+            // Short names are near to everything.
+            let allowed = text.len().min(name.len()).div_ceil(4).min(3);
+            let is_long = name.len().abs_diff(text.len()) > allowed;
+            let distance = if is_long {
+                usize::MAX
+            } else {
+                distance(text.as_bytes(), name.as_bytes())
+            };
+            let is_same = core(name) == core(text) && core(text).len() > 1;
+            match distance {
+                near if near <= allowed => Some((near, name)),
+                _ if is_same => Some((allowed, name)),
+                _ => None,
+            }
+        })
+        .collect();
+    near.sort();
+    near.dedup_by_key(|(_, name)| *name);
+    near.into_iter()
+        .take(MAX_SUGGESTED)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
 /// How many insertions, deletions, substitutions and swaps of neighbors turn one text into the other.
 fn distance(from: &[u8], to: &[u8]) -> usize {
     let row = |index: usize| -> Vec<usize> { std::iter::once(index).chain(std::iter::repeat_n(0, to.len())).collect() };
@@ -100,6 +147,19 @@ mod tests {
             assert_eq!(distance(from.as_bytes(), to.as_bytes()), expected, "{from} {to}");
             assert_eq!(distance(to.as_bytes(), from.as_bytes()), expected, "{to} {from}");
         }
+    }
+
+    #[test]
+    fn names_many_people_ask_for_are_suggested() {
+        let suggest = |asked| nearest(&Name::parse(asked).unwrap(), &[Name::parse("prims-selftest").unwrap()]);
+        assert_eq!(suggest("reqeusts"), ["requests"]);
+        assert_eq!(suggest("prims-selftst"), ["prims-selftest"]);
+        assert_eq!(suggest("python-requests"), ["requests"]);
+        assert!(suggest("beautifulsoup").contains(&"beautifulsoup4".to_owned()));
+        assert_eq!(suggest("qqqqqqqqqqqqqqqqqqqqqqqqqq"), Vec::<String>::new());
+        assert!(POPULAR.lines().count() > 300);
+        assert!(POPULAR.lines().all(|name| Name::parse(name).unwrap().as_str() == name));
+        assert!(POPULAR.lines().is_sorted());
     }
 
     #[test]

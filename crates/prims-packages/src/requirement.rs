@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::marker::Marker;
 use crate::name::Name;
+use crate::specifiers::parse_leniently;
 use crate::target::Target;
 use pep440_rs::{Version, VersionSpecifiers};
 use std::collections::BTreeSet;
@@ -72,6 +73,15 @@ impl Requirement {
 
     /// Reads a requirement as PEP 508 writes it, without its URL form.
     pub(crate) fn parse(text: &str) -> Result<Requirement, Refused> {
+        Requirement::parse_with(text, |versions| VersionSpecifiers::from_str(versions).ok())
+    }
+
+    /// The same for what old packages say of themselves, with some well-known mistakes in versions.
+    pub(crate) fn parse_leniently(text: &str) -> Result<Requirement, Refused> {
+        Requirement::parse_with(text, parse_leniently)
+    }
+
+    fn parse_with(text: &str, read: impl Fn(&str) -> Option<VersionSpecifiers>) -> Result<Requirement, Refused> {
         if text.len() > MAX_LEN {
             return Err(Refused::TooLong {
                 found: text.len(),
@@ -106,10 +116,14 @@ impl Requirement {
             return Err(Refused::Option);
         }
         let marker = marker.map(Marker::parse).transpose().map_err(Refused::Syntax)?;
-        Requirement::parse_front(front, marker)
+        Requirement::parse_front(front, marker, read)
     }
 
-    fn parse_front(front: &str, marker: Option<Marker>) -> Result<Requirement, Refused> {
+    fn parse_front(
+        front: &str,
+        marker: Option<Marker>,
+        read: impl Fn(&str) -> Option<VersionSpecifiers>,
+    ) -> Result<Requirement, Refused> {
         let syntax = |text: String| Refused::Syntax(text);
         let is_name = |character: char| character.is_ascii_alphanumeric() || "-_.".contains(character);
         let (name, rest) = front.split_at(front.find(|character| !is_name(character)).unwrap_or(front.len()));
@@ -130,8 +144,8 @@ impl Requirement {
                 .ok_or_else(|| syntax("expected `)` after its versions".into()))?,
             None => versions,
         };
-        let versions = VersionSpecifiers::from_str(versions)
-            .map_err(|_| syntax(format!("`{versions}` is not a version specifier such as `>=2,<3`")))?;
+        let versions = read(versions)
+            .ok_or_else(|| syntax(format!("`{versions}` is not a version specifier such as `>=2,<3`")))?;
         Ok(Requirement {
             name,
             extras,
@@ -179,7 +193,7 @@ impl Requirements {
 }
 
 /// What a message quotes: not too much, and nothing that is not text.
-fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let mut short: String = text.trim().chars().take(80).flat_map(char::escape_debug).collect();
     if text.trim().chars().count() > 80 {
         short.push('…');

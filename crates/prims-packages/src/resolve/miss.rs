@@ -1,0 +1,158 @@
+//! One package is the reason: it is unknown, has no version that fits, or none that can be used here.
+
+use crate::error::{Error, NoWheel};
+use crate::name::{Name, nearest};
+use crate::native;
+use crate::resolve::asked::Asked;
+use crate::resolve::knowledge::{Knowledge, Project};
+use crate::resolve::roots;
+use crate::specifiers::VersionSet;
+use pep440_rs::Version;
+
+/// Most versions that a message lists.
+const MAX_LISTED: usize = 6;
+/// Most unusable versions that are looked at for the reason of the whole.
+const MAX_REASONS: usize = 200;
+
+/// Fails for the first package that was asked for and cannot be had, whatever else is wanted.
+pub(crate) fn check_direct(knowledge: &Knowledge<'_>, asked: &Asked) -> Result<(), Error> {
+    let names = roots(asked);
+    knowledge.source.expect(&names);
+    for name in &names {
+        if let Some((set, text)) = asked.direct(name)
+            && knowledge
+                .choose(name, asked, |version| set.contains(version))?
+                .is_none()
+        {
+            return Err(miss(knowledge, asked, name, (&set, &text), None)?);
+        }
+    }
+    Ok(())
+}
+
+/// Why no version of a set can be had.
+pub(crate) fn miss(
+    knowledge: &Knowledge<'_>,
+    asked: &Asked,
+    name: &Name,
+    (set, wanted): (&VersionSet, &str),
+    required_by: Option<String>,
+) -> Result<Error, Error> {
+    let project = knowledge.project(name)?;
+    let (name_text, wanted) = (name.to_string(), wanted.to_owned());
+    if project.is_excluded {
+        return Ok(Error::Excluded {
+            name: name_text,
+            required_by,
+        });
+    }
+    if !project.is_known() {
+        return Ok(Error::NotFound {
+            similar: nearest(name, &knowledge.source.known_names()),
+            name: name_text,
+            required_by,
+        });
+    }
+    if let Some(version) = project.bundled() {
+        return Ok(Error::NoVersion {
+            name: name_text,
+            available: version.to_string(),
+            wanted,
+            required_by,
+        });
+    }
+    if let Some(reason) = reason(knowledge, asked, name, |version| set.contains(version))? {
+        return Ok(no_wheel(knowledge, name, wanted, required_by, reason));
+    }
+    Ok(match knowledge.choose(name, asked, |_| true)? {
+        Some(newest) => Error::NoMatchingVersion {
+            name: name_text,
+            wanted,
+            required_by,
+            available: listed(&project),
+            newest: newest.to_string(),
+        },
+        None => {
+            let reason = reason(knowledge, asked, name, |_| true)?.unwrap_or(NoWheel::SourceOnly);
+            no_wheel(knowledge, name, String::new(), required_by, reason)
+        }
+    })
+}
+
+fn no_wheel(
+    knowledge: &Knowledge<'_>,
+    name: &Name,
+    wanted: String,
+    required_by: Option<String>,
+    reason: NoWheel,
+) -> Error {
+    let instead = match reason {
+        NoWheel::OtherPlatforms | NoWheel::Native(_) | NoWheel::SourceOnly => {
+            let bundled = knowledge.source.bundled();
+            Some(native::instead(name, &bundled)).filter(|text| !text.is_empty())
+        }
+        _ => None,
+    };
+    Error::NoWheel {
+        name: name.to_string(),
+        wanted,
+        required_by,
+        reason,
+        instead,
+    }
+}
+
+/// Why the versions of a set cannot be used: the nearest miss among the newest of them. `None` when there are none, or when one
+/// can be used.
+pub(crate) fn reason(
+    knowledge: &Knowledge<'_>,
+    asked: &Asked,
+    name: &Name,
+    is_member: impl Fn(&Version) -> bool,
+) -> Result<Option<NoWheel>, Error> {
+    let project = knowledge.project(name)?;
+    let mut nearest = None;
+    let versions = project
+        .versions()
+        .rev()
+        .filter(|version| is_member(version))
+        .take(MAX_REASONS);
+    for version in versions {
+        let reason = match knowledge.describe(name, version, asked)? {
+            Ok(_) => return Ok(None),
+            Err(reason) => reason,
+        };
+        // Of two equally near misses the newer version's says more.
+        let is_nearer = |nearest: &NoWheel| rank(&reason) > rank(nearest);
+        if nearest.as_ref().is_none_or(is_nearer) {
+            nearest = Some(reason);
+        }
+    }
+    Ok(nearest)
+}
+
+/// How near a miss was; the greatest is the nearest.
+fn rank(reason: &NoWheel) -> u8 {
+    match reason {
+        NoWheel::SourceOnly => 0,
+        NoWheel::OtherPlatforms => 1,
+        NoWheel::OtherPython { .. } => 2,
+        NoWheel::Native(_) => 3,
+        NoWheel::Metadata(_) => 4,
+        NoWheel::PreRelease => 5,
+        NoWheel::Yanked(_) => 6,
+        NoWheel::Hash => 7,
+    }
+}
+
+/// The versions of a project, shortened.
+pub(crate) fn listed(project: &Project) -> String {
+    let versions: Vec<String> = project.versions().map(Version::to_string).collect();
+    match &versions[..] {
+        [] => "none".into(),
+        [first, .., last] if versions.len() > MAX_LISTED => {
+            format!("{} versions from {first} to {last}", versions.len())
+        }
+        few => few.join(", "),
+    }
+}
