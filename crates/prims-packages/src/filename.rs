@@ -63,6 +63,11 @@ impl WheelFilename {
         self.version.to_string()
     }
 
+    /// Whether it contains WebAssembly.
+    pub(crate) fn is_wasm(&self) -> bool {
+        self.tags[2].split('.').any(|platform| platform.ends_with("_wasm32"))
+    }
+
     /// Fails when the wheel is not for the target.
     pub(crate) fn check(&self, target: &Target) -> Result<(), WheelProblem> {
         let [python, abi, platform] = &self.tags;
