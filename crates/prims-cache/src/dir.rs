@@ -37,7 +37,7 @@ pub struct DirEntry {
     metadata: Vec<u8>,
     origin: Origin,
     /// Marks the entry as in use.
-    _mark: Arc<File>,
+    mark: Arc<File>,
 }
 
 impl DirEntry {
@@ -54,6 +54,11 @@ impl DirEntry {
     /// Where the entry comes from.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// The folder of the entry, open.
+    pub(crate) fn mark(&self) -> &File {
+        &self.mark
     }
 }
 
@@ -227,7 +232,7 @@ impl DirWriter {
             path: path.join(TREE),
             metadata: manifest.metadata,
             origin,
-            _mark: Arc::new(mark),
+            mark: Arc::new(mark),
         })
     }
 }
@@ -288,7 +293,7 @@ pub(crate) fn look(
             path: path.join(TREE),
             metadata,
             origin: Origin::Found,
-            _mark: Arc::new(mark),
+            mark: Arc::new(mark),
         })),
         Ok(Err(broken)) => Ok(Look::Broken(broken)),
         // The entry is there, so a part of it is missing.

@@ -86,6 +86,7 @@ pub struct EntryWriter {
     position: u64,
     len: u64,
     metadata: Vec<u8>,
+    durable: bool,
     /// The first write that failed.
     failure: Option<io::Error>,
 }
@@ -98,8 +99,15 @@ impl EntryWriter {
             position: 0,
             len: 0,
             metadata: vec![],
+            durable: true,
             failure: None,
         })
+    }
+
+    /// Does not wait until the entry is on the disk. After a power failure it may be broken, which is noticed; for content that is
+    /// soon fetched again, waiting would cost more.
+    pub fn set_not_durable(&mut self) {
+        self.durable = false;
     }
 
     /// Writes all bytes at an offset, wherever the writer's own position is.
@@ -160,6 +168,7 @@ impl EntryWriter {
             file: written,
             len,
             metadata,
+            durable,
             ..
         } = self;
         if metadata.len() > MAX_METADATA {
@@ -185,7 +194,9 @@ impl EntryWriter {
         footer[DIGEST_AT..].copy_from_slice(digest.as_bytes());
         let tail: Vec<u8> = metadata.iter().copied().chain(footer).collect();
         sys::write_all_at(&written, &tail, metadata_at).map_err(failed)?;
-        sys::sync(&written).map_err(failed)?;
+        if durable {
+            sys::sync(&written).map_err(failed)?;
+        }
         sys::set_mode_of(&written, 0o444).map_err(failed)?;
         // Handles that are given out cannot write.
         let file = sys::open(temporary).map_err(failed)?;

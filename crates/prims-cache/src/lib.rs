@@ -15,7 +15,7 @@
 //! Three promises hold between threads and between processes:
 //! * **Once.** An entry is built by one builder at a time; others wait and find it. A builder that dies leaves no lock behind.
 //! * **Whole or not at all.** An entry appears under its name by one rename, is never modified afterwards, and is verified
-//!   by whoever opens it.
+//!   by whoever opens it. What changes, such as a page of an index, is a new entry that takes the old one's place ([`Cache::replace`]).
 //! * **Not under your feet.** Whoever holds a [`FileEntry`] (or the file taken out of it) or a [`DirEntry`] keeps a shared lock
 //!   on it; [`Cache::clean`] removes only what nobody holds.
 //!
@@ -38,12 +38,13 @@ mod store;
 mod sys;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use dir::{DirEntry, DirWriter};
 pub use error::{Broken, Error, Insecure};
 pub use file::{EntryWriter, FileEntry};
 pub use key::Key;
 pub use location::{Chosen, Location};
-pub use manage::{BrokenEntry, Cleaned, Info, KindInfo, Verified};
+pub use manage::{BrokenEntry, Cleaned, Info, KindInfo, Retention, Verified};
 pub use path::PathProblem;
 pub use store::{Cache, Counters, Origin};

@@ -10,6 +10,7 @@ use crate::sys;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// What is in the cache.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,7 +30,16 @@ pub struct KindInfo {
     pub bytes: u64,
 }
 
-/// What [`Cache::clean`] did.
+/// What [`Cache::trim`] lets stay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Entries that were not used for longer than this go. Times of use are exact to a quarter of an hour.
+    pub unused_for: Option<Duration>,
+    /// Bytes on the disk that may stay; beyond it, what was used longest ago goes first.
+    pub bytes: Option<u64>,
+}
+
+/// What [`Cache::clean`] or [`Cache::trim`] did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cleaned {
     /// Entries that were removed.
@@ -104,33 +114,76 @@ impl Cache {
     pub fn clean(&self) -> Result<Cleaned, Error> {
         let mut cleaned = Cleaned::default();
         for listed in self.list()? {
-            let entry = listed.path.with_extension("");
-            // Whoever builds or is about to build the entry has this lock.
-            let Some(lock) = BuildLock::attempt(&entry.with_extension("lock"))? else {
-                cleaned.in_use += u64::from(listed.part == Part::Entry);
-                continue;
-            };
-            match listed.part {
-                Part::Entry => match claim(&entry).map_err(Error::on("lock", &entry))? {
-                    Claim::Gone => {}
-                    Claim::InUse => {
-                        cleaned.in_use += 1;
-                        continue;
-                    }
-                    Claim::Ours(_claimed) => {
-                        let bytes = disk_usage(&entry);
-                        self.discard(&entry)?;
-                        cleaned.removed += 1;
-                        cleaned.bytes += bytes;
-                    }
-                },
-                Part::Unfinished => sys::remove(&listed.path).map_err(Error::on("remove", &listed.path))?,
-                Part::Lock => {}
-            }
-            lock.remove();
+            self.remove(&listed, &mut cleaned)?;
         }
         self.empty_trash();
         Ok(cleaned)
+    }
+
+    /// Removes what the retention does not let stay, the entries used longest ago first, and what killed processes left behind. What
+    /// a process uses or builds stays, whatever its age.
+    ///
+    /// # Errors
+    /// What the system says when something cannot be removed.
+    pub fn trim(&self, retention: &Retention) -> Result<Cleaned, Error> {
+        let mut cleaned = Cleaned::default();
+        let now = SystemTime::now();
+        let (mut entries, mut total) = (vec![], 0u64);
+        for listed in self.list()? {
+            match listed.part {
+                // The lock of an entry goes with it.
+                Part::Lock if listed.path.with_extension("").exists() => {}
+                Part::Lock | Part::Unfinished => {
+                    self.remove(&listed, &mut cleaned)?;
+                }
+                Part::Entry => {
+                    let bytes = disk_usage(&listed.path);
+                    let used = std::fs::symlink_metadata(&listed.path).and_then(|found| found.modified());
+                    total += bytes;
+                    entries.push((used.unwrap_or(SystemTime::UNIX_EPOCH), bytes, listed));
+                }
+            }
+        }
+        entries.sort_by_key(|(used, ..)| *used);
+        for (used, bytes, listed) in entries {
+            let unused_for = now.duration_since(used).unwrap_or_default();
+            let is_old = retention.unused_for.is_some_and(|limit| unused_for > limit);
+            let is_too_much = retention.bytes.is_some_and(|limit| total > limit);
+            if (is_old || is_too_much) && self.remove(&listed, &mut cleaned)? {
+                total = total.saturating_sub(bytes);
+            }
+        }
+        self.empty_trash();
+        Ok(cleaned)
+    }
+
+    /// Removes one thing of the list unless somebody uses it or is about to; true when it is gone.
+    fn remove(&self, listed: &Listed, cleaned: &mut Cleaned) -> Result<bool, Error> {
+        let entry = listed.path.with_extension("");
+        // Whoever builds or is about to build the entry has this lock.
+        let Some(lock) = BuildLock::attempt(&entry.with_extension("lock"))? else {
+            cleaned.in_use += u64::from(listed.part == Part::Entry);
+            return Ok(false);
+        };
+        match listed.part {
+            Part::Entry => match claim(&entry).map_err(Error::on("lock", &entry))? {
+                Claim::Gone => {}
+                Claim::InUse => {
+                    cleaned.in_use += 1;
+                    return Ok(false);
+                }
+                Claim::Ours(_claimed) => {
+                    let bytes = disk_usage(&entry);
+                    self.discard(&entry)?;
+                    cleaned.removed += 1;
+                    cleaned.bytes += bytes;
+                }
+            },
+            Part::Unfinished => sys::remove(&listed.path).map_err(Error::on("remove", &listed.path))?,
+            Part::Lock => {}
+        }
+        lock.remove();
+        Ok(true)
     }
 
     /// Verifies every entry completely.

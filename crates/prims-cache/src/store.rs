@@ -7,7 +7,9 @@ use crate::key::{self, Id, Key};
 use crate::location::{Location, unique};
 use crate::lock::{self, BuildLock};
 use crate::sys;
+use crate::usage;
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,12 +134,7 @@ impl Cache {
         let name = self.name(kind, key)?;
         let look = || file::look(&name.path, kind, &name.id);
         self.find_or_build(&name, look, |temporary, origin| {
-            let mut writer = EntryWriter::create(temporary)?;
-            let built = build(&mut writer);
-            // A write that failed outranks what the builder says about it, even if it says that all is well.
-            writer.check(temporary)?;
-            built?;
-            Ok(writer.publish(kind, &name.id, temporary, &name.path, origin)?)
+            write_file(kind, &name, temporary, origin, build)
         })
     }
 
@@ -163,6 +160,59 @@ impl Cache {
         })
     }
 
+    /// The file entry with this kind and key, verified, if there is a sound one. Nothing is built.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be read now.
+    pub fn find(&self, kind: &str, key: &Key) -> Result<Option<FileEntry>, Error> {
+        let name = self.name(kind, key)?;
+        match file::look(&name.path, kind, &name.id)? {
+            Look::Entry(entry) => Ok(Some(self.found(entry))),
+            Look::Missing | Look::Broken(_) => Ok(None),
+        }
+    }
+
+    /// Publishes a file entry under a name that may have one already, for content that changes, such as a page of an index. It
+    /// takes the other's place by one rename: a reader has the old entry or the new one, and whoever has the old one open keeps it.
+    ///
+    /// # Errors
+    /// As [`Cache::file`]; then the old entry is still there.
+    pub fn replace<E: From<Error>>(
+        &self,
+        kind: &str,
+        key: &Key,
+        build: impl FnOnce(&mut EntryWriter) -> Result<(), E>,
+    ) -> Result<FileEntry, E> {
+        let name = self.name(kind, key)?;
+        self.create_kind(&name.path)?;
+        let _lock = BuildLock::acquire(&name.path.with_extension("lock"), self.patience)?;
+        let origin = match file::look(&name.path, kind, &name.id)? {
+            Look::Entry(_) | Look::Missing => Origin::Built,
+            Look::Broken(reason) => {
+                self.discard(&name.path)?;
+                Origin::Rebuilt(reason)
+            }
+        };
+        self.shared.swept.call_once(|| self.sweep());
+        let temporary = Temporary::new(name.path.with_extension("tmp"))?;
+        let entry = write_file(kind, &name, &temporary.0, origin, build)?;
+        self.count(entry.origin());
+        Ok(entry)
+    }
+
+    /// Takes a file entry away from its name. Nothing there is fine; whoever has it open keeps it.
+    ///
+    /// # Errors
+    /// What the system says when it cannot be removed.
+    pub fn forget(&self, kind: &str, key: &Key) -> Result<(), Error> {
+        let name = self.name(kind, key)?;
+        if name.path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let _lock = BuildLock::acquire(&name.path.with_extension("lock"), self.patience)?;
+        self.discard(&name.path)
+    }
+
     /// Keeps a folder entry in use for as long as this cache is open, for callers that know it by its path only.
     pub fn keep(&self, entry: DirEntry) -> PathBuf {
         let path = entry.path().to_owned();
@@ -178,17 +228,13 @@ impl Cache {
         build: impl FnOnce(&Path, Origin) -> Result<T, E>,
     ) -> Result<T, E> {
         if let Look::Entry(entry) = look()? {
-            self.shared.found.fetch_add(1, Ordering::Relaxed);
-            return Ok(entry);
+            return Ok(self.found(entry));
         }
         self.create_kind(&name.path)?;
         let _lock = BuildLock::acquire(&name.path.with_extension("lock"), self.patience)?;
         // Somebody else may have built it meanwhile.
         let origin = match look()? {
-            Look::Entry(entry) => {
-                self.shared.found.fetch_add(1, Ordering::Relaxed);
-                return Ok(entry);
-            }
+            Look::Entry(entry) => return Ok(self.found(entry)),
             Look::Missing => Origin::Built,
             Look::Broken(reason) => {
                 self.discard(&name.path)?;
@@ -198,12 +244,24 @@ impl Cache {
         self.shared.swept.call_once(|| self.sweep());
         let temporary = Temporary::new(name.path.with_extension("tmp"))?;
         let entry = build(&temporary.0, origin)?;
-        let counter = match entry.origin() {
+        self.count(entry.origin());
+        Ok(entry)
+    }
+
+    /// Counts an entry that was there, and notes that it is used.
+    fn found<T: Entry>(&self, entry: T) -> T {
+        self.shared.found.fetch_add(1, Ordering::Relaxed);
+        usage::touch(entry.handle());
+        entry
+    }
+
+    /// Counts an entry that was built now.
+    fn count(&self, origin: &Origin) {
+        let counter = match origin {
             Origin::Rebuilt(_) => &self.shared.rebuilt,
             _ => &self.shared.built,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        Ok(entry)
     }
 
     fn name(&self, kind: &str, key: &Key) -> Result<Name, Error> {
@@ -250,6 +308,22 @@ impl Cache {
     }
 }
 
+/// Builds a file entry in its temporary place and publishes it.
+fn write_file<E: From<Error>>(
+    kind: &str,
+    name: &Name,
+    temporary: &Path,
+    origin: Origin,
+    build: impl FnOnce(&mut EntryWriter) -> Result<(), E>,
+) -> Result<FileEntry, E> {
+    let mut writer = EntryWriter::create(temporary)?;
+    let built = build(&mut writer);
+    // A write that failed outranks what the builder says about it, even if it says that all is well.
+    writer.check(temporary)?;
+    built?;
+    Ok(writer.publish(kind, &name.id, temporary, &name.path, origin)?)
+}
+
 /// Removes what is in the trash unless a process uses it.
 pub(crate) fn remove_unused(path: &Path) {
     let is_dir = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
@@ -277,17 +351,27 @@ struct Name {
 /// What file and folder entries have in common.
 trait Entry {
     fn origin(&self) -> &Origin;
+    /// The file or folder under the entry's name.
+    fn handle(&self) -> &File;
 }
 
 impl Entry for FileEntry {
     fn origin(&self) -> &Origin {
         FileEntry::origin(self)
     }
+
+    fn handle(&self) -> &File {
+        self.file()
+    }
 }
 
 impl Entry for DirEntry {
     fn origin(&self) -> &Origin {
         DirEntry::origin(self)
+    }
+
+    fn handle(&self) -> &File {
+        self.mark()
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::time::SystemTime;
 
 const NOFOLLOW: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 const DIRECTORY: i32 = rustix::fs::OFlags::DIRECTORY.bits().cast_signed();
@@ -98,6 +99,11 @@ pub(crate) fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
 pub(crate) fn set_mode_of(file: &File, mode: u32) -> io::Result<()> {
     fault("chmod")?;
     file.set_permissions(Permissions::from_mode(mode))
+}
+
+/// Sets when a file or folder was used last. Callers ignore failures, so tests need not cause them.
+pub(crate) fn set_modified(file: &File, time: SystemTime) -> io::Result<()> {
+    file.set_modified(time)
 }
 
 pub(crate) fn create_dir(path: &Path) -> io::Result<()> {

@@ -7,6 +7,7 @@
 
 use flate2::{Crc, Decompress, FlushDecompress, Status};
 use std::collections::HashSet;
+use std::ops::Range;
 
 /// Longest member name, in bytes.
 const MAX_NAME: usize = 1024;
@@ -153,6 +154,70 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// An archive of which only the directory is at hand, for members that are fetched one by one.
+pub(crate) struct Directory {
+    members: Vec<Member>,
+    at: u64,
+}
+
+/// Bytes at the end of an archive that say where its directory is.
+pub(crate) const END_LEN: u64 = END as u64;
+
+impl Directory {
+    /// Where the directory of an archive of `len` bytes lies, by the last bytes of it.
+    pub(crate) fn find(end: &[u8], len: u64) -> Result<Range<u64>, ArchiveProblem> {
+        let (size, at, _) = end_record(end)?;
+        let (size, at) = (size as u64, at as u64);
+        if at.checked_add(size).and_then(|sum| sum.checked_add(END_LEN)) != Some(len) {
+            return Err(Structure("its directory is not where it says"));
+        }
+        Ok(at..len - END_LEN)
+    }
+
+    /// Reads the bytes of the directory, which begins at `at`, and the end of the archive after it.
+    pub(crate) fn read(directory: &[u8], end: &[u8], at: u64) -> Result<Directory, ArchiveProblem> {
+        let (_, _, count) = end_record(end)?;
+        let members = read_directory(directory, count)?;
+        Ok(Directory { members, at })
+    }
+
+    /// The names of its files.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let files = self.members.iter().filter(|member| !member.is_folder);
+        files.map(|member| member.name.as_str())
+    }
+
+    /// Where a file lies in the archive, with what stands in front of its data and behind it.
+    pub(crate) fn range(&self, name: &str) -> Option<Range<u64>> {
+        let member = self.find_member(name)?;
+        let next = self
+            .members
+            .iter()
+            .map(|other| other.at)
+            .filter(|at| *at > member.at)
+            .min();
+        Some(member.at as u64..next.map_or(self.at, |next| next as u64))
+    }
+
+    /// Unpacks a file from the bytes of its range, to at most `limit` bytes.
+    pub(crate) fn unpack(&self, name: &str, bytes: &[u8], limit: u64) -> Result<Vec<u8>, ArchiveProblem> {
+        let member = self.find_member(name).filter(|member| member.size <= limit);
+        let mut member = member.cloned().ok_or_else(|| Damaged(name.to_owned()))?;
+        member.at = 0;
+        member.data = locate(bytes, &member, bytes.len())?;
+        Archive { bytes, members: vec![] }.read(&member)
+    }
+
+    fn find_member(&self, name: &str) -> Option<&Member> {
+        let mut named = self
+            .members
+            .iter()
+            .filter(|member| !member.is_folder && member.name == name);
+        // Two of a name leave a choice.
+        named.next().filter(|_| named.next().is_none())
+    }
+}
+
 /// Unpacks to exactly `size` bytes from exactly these.
 fn inflate(data: &[u8], size: usize) -> Option<Vec<u8>> {
     // One byte more, so that data that goes on is noticed, and so that the decoder always has room to see the end.
@@ -168,8 +233,17 @@ fn inflate(data: &[u8], size: usize) -> Option<Vec<u8>> {
 /// The directory's bytes, where they start, and how many members there are.
 fn directory(bytes: &[u8]) -> Result<(&[u8], usize, usize), ArchiveProblem> {
     let end_at = bytes.len().checked_sub(END).ok_or(Structure("it is too short"))?;
-    let end = Record(&bytes[end_at..]);
-    if end.u32(0) != 0x0605_4b50 {
+    let (size, at, count) = end_record(&bytes[end_at..])?;
+    if at.checked_add(size) != Some(end_at) {
+        return Err(Structure("its directory is not where it says"));
+    }
+    Ok((&bytes[at..end_at], at, count))
+}
+
+/// What the end of an archive says about its directory: length, where it starts, and how many members there are.
+fn end_record(end: &[u8]) -> Result<(usize, usize, usize), ArchiveProblem> {
+    let end = Record(end);
+    if end.0.len() != END || end.u32(0) != 0x0605_4b50 {
         return Err(Structure("it does not end with an archive's directory"));
     }
     let (disk, directory_disk, here, count) = (end.u16(4), end.u16(6), end.u16(8), usize::from(end.u16(10)));
@@ -183,11 +257,7 @@ fn directory(bytes: &[u8]) -> Result<(&[u8], usize, usize), ArchiveProblem> {
     if count > MAX_MEMBERS || size == u32::MAX || at == u32::MAX {
         return Err(Feature("ZIP64"));
     }
-    let (size, at) = (size as usize, at as usize);
-    if at.checked_add(size) != Some(end_at) {
-        return Err(Structure("its directory is not where it says"));
-    }
-    Ok((&bytes[at..end_at], at, count))
+    Ok((size as usize, at as usize, count))
 }
 
 fn read_directory(mut directory: &[u8], count: usize) -> Result<Vec<Member>, ArchiveProblem> {

@@ -1,6 +1,7 @@
 //! Why there is no environment.
 
 use crate::archive::ArchiveProblem;
+use crate::problem::IndexProblem;
 use crate::requirement::{Refused, shorten};
 
 /// Why requirements did not become an environment. Messages show no path of this machine.
@@ -192,6 +193,9 @@ pub enum Error {
         /// Bytes or files.
         unit: &'static str,
     },
+    /// An index, or a file on it, could not be used.
+    #[error(transparent)]
+    Index(#[from] IndexProblem),
     /// The cache failed.
     #[error(transparent)]
     Cache(#[from] prims_cache::Error),
@@ -514,6 +518,7 @@ impl Error {
             Error::Requirement { .. } => {
                 Some("give a name, or a name with versions, for example `numpy` or `numpy>=2,<3`".into())
             }
+            Error::Index(problem) => problem.hint(),
             Error::Cache(error) => error.hint().map(str::to_owned),
             _ => None,
         }

@@ -84,6 +84,11 @@ impl WheelFilename {
         self.tags[2] == "any"
     }
 
+    /// Whether it contains WebAssembly.
+    pub(crate) fn is_wasm(&self) -> bool {
+        self.tags[2].split('.').any(|platform| platform.ends_with("_wasm32"))
+    }
+
     /// How well it fits, if it fits.
     pub(crate) fn fit(&self, target: &Target) -> Option<Fit> {
         let [python, abi, platform] = &self.tags;

@@ -103,6 +103,21 @@ impl BundledIndex {
         Ok(index)
     }
 
+    /// The wheel of a package.
+    pub(crate) fn get(&self, name: &Name) -> Option<&ResolvedWheel> {
+        self.wheels.get(name)
+    }
+
+    /// All wheels, by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &ResolvedWheel> {
+        self.wheels.values()
+    }
+
+    /// What the packages are chosen for.
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
     /// The packages there are, as name and version.
     pub fn packages(&self) -> Vec<(String, String)> {
         self.wheels
@@ -219,9 +234,14 @@ impl ResolvedWheel {
         }
     }
 
-    /// The wheel's inside, after its bytes were compared with its digest.
-    pub(crate) fn open(&self) -> Result<Wheel<'_>, Error> {
-        let Inner { name, wheel, .. } = &*self.0;
+    /// Its file name, read.
+    pub(crate) fn parsed(&self) -> &WheelFilename {
+        &self.0.name
+    }
+
+    /// The wheel's bytes, after they were compared with its digest.
+    pub(crate) fn bytes(&self) -> Result<&[u8], Error> {
+        let Inner { wheel, .. } = &*self.0;
         if let Some(expected) = &wheel.sha256 {
             let found = self.0.sha256.get_or_init(|| sha256(&wheel.bytes));
             if found != expected {
@@ -233,7 +253,12 @@ impl ResolvedWheel {
                 });
             }
         }
-        Wheel::open(name, &wheel.bytes).map_err(|problem| self.bad(problem))
+        Ok(&wheel.bytes)
+    }
+
+    /// The wheel's inside, after its bytes were compared with its digest.
+    pub(crate) fn open(&self) -> Result<Wheel<'_>, Error> {
+        Wheel::open(&self.0.name, self.bytes()?).map_err(|problem| self.bad(problem))
     }
 
     pub(crate) fn bad(&self, problem: WheelProblem) -> Error {
@@ -266,11 +291,15 @@ impl ResolvedWheel {
     }
 }
 
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+/// The SHA-256 of bytes in lower-case hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

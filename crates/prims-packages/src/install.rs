@@ -1,19 +1,27 @@
 //! From wheels to a folder packages can be imported from.
 
+use crate::catalog::{Lock, LockedWheel, Offer, Place};
 use crate::error::{Error, WheelProblem};
+use crate::filename::WheelFilename;
 use crate::index::{Resolved, ResolvedWheel};
+use crate::indexes::Indexes;
+use crate::metadata::Metadata;
+use crate::progress::Event;
+use crate::remote_metadata::verified;
+use crate::wheel::{File, Wheel};
 use prims_cache::{Cache, DirEntry, DirWriter, Key};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Most bytes of an environment.
 const MAX_BYTES: u64 = 1 << 30;
 /// Most files of an environment.
 const MAX_FILES: u64 = 50_000;
 /// Changes with what is made from the same wheels.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Packages, unpacked. The folder stays until this and all clones are dropped; after that it may be cleaned away.
 #[derive(Clone, Debug)]
@@ -24,15 +32,118 @@ pub struct Environment {
     pub packages: Vec<(String, String)>,
     /// Names that can be imported, sorted.
     pub top_level: Vec<String>,
+    /// The same by package: the names each of them brings, sorted. `beautifulsoup4` brings `bs4`.
+    pub modules: BTreeMap<String, Vec<String>>,
     /// Names the content uniquely: hexadecimal digits.
     pub digest: String,
     _entry: DirEntry,
 }
 
 /// What is remembered with the folder.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 struct Record {
-    top_level: Vec<String>,
+    modules: BTreeMap<String, Vec<String>>,
+}
+
+/// A wheel that is to be unpacked.
+trait Packed {
+    fn filename(&self) -> &WheelFilename;
+    /// Its file name, for messages.
+    fn file(&self) -> &str;
+    fn sha256(&self) -> &str;
+    /// Its bytes, verified. They are held no longer than it takes to unpack them.
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error>;
+    /// Looks at the inside before it is unpacked.
+    fn inspect(&self, _inside: &Wheel) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Packed for ResolvedWheel {
+    fn filename(&self) -> &WheelFilename {
+        self.parsed()
+    }
+
+    fn file(&self) -> &str {
+        ResolvedWheel::filename(self)
+    }
+
+    fn sha256(&self) -> &str {
+        ResolvedWheel::sha256(self)
+    }
+
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        ResolvedWheel::bytes(self).map(Cow::Borrowed)
+    }
+}
+
+/// A wheel of a lock.
+struct Locked<'a> {
+    indexes: &'a Indexes,
+    wheel: &'a LockedWheel,
+    /// The same as an index would offer it.
+    offer: Offer,
+}
+
+impl<'a> Locked<'a> {
+    fn new(indexes: &'a Indexes, wheel: &'a LockedWheel) -> Result<Locked<'a>, Error> {
+        let filename = WheelFilename::parse(&wheel.filename).and_then(|filename| {
+            let identity =
+                |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
+            if filename.name != wheel.name {
+                return identity("name", filename.name.to_string(), wheel.name.to_string());
+            }
+            if filename.version != wheel.version {
+                return identity("version", filename.version(), wheel.version.to_string());
+            }
+            Ok(filename)
+        });
+        let bad = |problem| Error::BadWheel {
+            filename: wheel.filename.clone(),
+            problem,
+        };
+        let offer = Offer {
+            filename: filename.map_err(bad)?,
+            place: wheel.place.clone(),
+            sha256: Some(wheel.sha256.clone()),
+            size: wheel.size,
+            requires_python: None,
+            yanked: None,
+            metadata: None,
+        };
+        Ok(Locked { indexes, wheel, offer })
+    }
+}
+
+impl Packed for Locked<'_> {
+    fn filename(&self) -> &WheelFilename {
+        &self.offer.filename
+    }
+
+    fn file(&self) -> &str {
+        &self.wheel.filename
+    }
+
+    fn sha256(&self) -> &str {
+        &self.wheel.sha256
+    }
+
+    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        let bytes = self.indexes.wheel_bytes(&self.offer)?;
+        if self.wheel.place == Place::Bundled {
+            verified(&bytes, Some(self.sha256()), self.file())?;
+        }
+        Ok(Cow::Owned(bytes))
+    }
+
+    fn inspect(&self, inside: &Wheel) -> Result<(), Failure> {
+        let name = self.wheel.filename.clone();
+        self.indexes.progress().report(Event::Unpacking { name });
+        let text = inside.metadata_text().map_err(Failure::Wheel)?;
+        Metadata::of(self.filename(), &text).map_err(Failure::Wheel)?;
+        let compared = self.indexes.compare_metadata(self.sha256(), self.file(), &text);
+        compared.map_err(Failure::Other)
+    }
 }
 
 /// Unpacks wheels into the cache, or finds them there. No code of a package runs.
@@ -41,77 +152,138 @@ struct Record {
 /// [`Error::DigestMismatch`], [`Error::BadWheel`], [`Error::Clash`], [`Error::TooLarge`], [`Error::Cache`]; then there is no
 /// environment, not half of one.
 pub fn install(cache: &Cache, resolved: &Resolved) -> Result<Environment, Error> {
+    environment(cache, &resolved.wheels, || Ok(()))
+}
+
+impl Indexes {
+    /// Makes the environment of a lock, or finds it in the cache; then no index is asked. No code of a package runs.
+    ///
+    /// # Errors
+    /// As [`install`], and [`Indexes::download`]. [`IndexProblem::MetadataDiffers`](crate::IndexProblem::MetadataDiffers) when a wheel
+    /// is not what it was chosen for. Then there is no environment, not half of one.
+    pub fn install(&self, lock: &Lock) -> Result<Environment, Error> {
+        let has_digests = lock.wheels.iter().all(|wheel| !wheel.sha256.is_empty());
+        // Without all digests the environment has no name yet.
+        let lock = if has_digests {
+            Cow::Borrowed(lock)
+        } else {
+            Cow::Owned(self.download(lock)?)
+        };
+        let mut wheels = lock
+            .wheels
+            .iter()
+            .map(|wheel| Locked::new(self, wheel))
+            .collect::<Result<Vec<_>, _>>()?;
+        wheels.sort_by(|a, b| a.filename().name.cmp(&b.filename().name));
+        let cache = match self.budget().remaining() {
+            Ok(left) => self.cache().clone().with_patience(left),
+            // What is there may still be used.
+            Err(_) => self.cache().clone().with_patience(Duration::ZERO),
+        };
+        let environment = environment(&cache, &wheels, || self.download(&lock).map(|_| ()))?;
+        let packages = environment.packages.len();
+        self.progress().report(Event::Done { packages });
+        Ok(environment)
+    }
+}
+
+/// Finds the environment of some wheels, sorted by name, or makes it: `fetch` is called first.
+fn environment<W: Packed>(
+    cache: &Cache,
+    wheels: &[W],
+    fetch: impl FnOnce() -> Result<(), Error>,
+) -> Result<Environment, Error> {
     let key = Key::new("environment").with("layout", &LAYOUT.to_le_bytes());
-    let key = resolved
-        .wheels
+    let key = wheels
         .iter()
         .fold(key, |key, wheel| key.with("wheel", wheel.sha256().as_bytes()));
-    let entry = cache.dir("environment", &key, |writer| unpack(resolved, writer))?;
-    let record: Record = serde_json::from_slice(entry.metadata()).unwrap_or(Record { top_level: vec![] });
-    let package = |wheel: &ResolvedWheel| (wheel.name().to_string(), wheel.version());
+    let entry = cache.dir("environment", &key, |writer| {
+        fetch()?;
+        unpack(wheels, writer)
+    })?;
+    let Record { modules } = serde_json::from_slice(entry.metadata()).unwrap_or_default();
+    let top_level: BTreeSet<&String> = modules.values().flatten().collect();
+    let package = |wheel: &W| (wheel.filename().name.to_string(), wheel.filename().version());
     Ok(Environment {
         path: entry.path().to_owned(),
-        packages: resolved.wheels.iter().map(package).collect(),
-        top_level: record.top_level,
+        packages: wheels.iter().map(package).collect(),
+        top_level: top_level.into_iter().cloned().collect(),
+        modules,
         digest: key.hex(),
         _entry: entry,
     })
 }
 
-fn unpack(resolved: &Resolved, writer: &mut DirWriter) -> Result<(), Error> {
+fn unpack<W: Packed>(wheels: &[W], writer: &mut DirWriter) -> Result<(), Error> {
+    check_sizes(wheels)?;
+    let mut modules = BTreeMap::new();
+    let mut owners = HashMap::new();
+    for (index, wheel) in wheels.iter().enumerate() {
+        let bytes = wheel.bytes()?;
+        let unpacked = Wheel::open(wheel.filename(), &bytes)
+            .map_err(Failure::Wheel)
+            .and_then(|inside| {
+                wheel.inspect(&inside)?;
+                inside.unpack(|file| place(file, index, wheels, &mut owners, writer))?;
+                Ok(inside.top_level()?)
+            });
+        let top_level = unpacked.map_err(|failure| failure.of(wheel))?;
+        modules.insert(wheel.filename().name.to_string(), top_level.into_iter().collect());
+    }
+    let record = Record { modules };
+    writer.set_metadata(serde_json::to_vec(&record).unwrap_or_default());
+    Ok(())
+}
+
+/// Announced sizes are binding: unpacking a file to more is an error. So this is decided before anything is written.
+fn check_sizes<W: Packed>(wheels: &[W]) -> Result<(), Error> {
     let (mut bytes, mut files) = (0u64, 0u64);
-    let mut opened = vec![];
-    for wheel in &resolved.wheels {
-        let inside = wheel.open()?;
+    for wheel in wheels {
+        let packed = wheel.bytes()?;
+        let inside = Wheel::open(wheel.filename(), &packed).map_err(|problem| Failure::Wheel(problem).of(wheel))?;
         let (size, count) = inside.size();
         (bytes, files) = (bytes.saturating_add(size), files.saturating_add(count));
-        opened.push((wheel, inside));
     }
-    // Announced sizes are binding: unpacking a file to more is an error. So this is decided before anything is written.
     for (found, limit, unit) in [(bytes, MAX_BYTES, "bytes"), (files, MAX_FILES, "files")] {
         if found > limit {
             return Err(Error::TooLarge { found, limit, unit });
         }
     }
-    let mut top_level = BTreeSet::new();
-    // Which package brought a file, and the digest of what it brought.
-    let mut owners: HashMap<String, (&ResolvedWheel, String)> = HashMap::new();
-    for (wheel, inside) in &opened {
-        inside
-            .unpack(|file| {
-                let digest = Key::new("file").with("content", &file.content).hex();
-                match owners.get(&file.path) {
-                    // Packages may share a file, such as an empty `__init__.py` of a common namespace.
-                    Some((owner, same)) if *same == digest && owner.name() != wheel.name() => return Ok(()),
-                    Some((owner, _)) if owner.name() != wheel.name() => {
-                        return Err(Failure::Other(Error::Clash {
-                            path: file.path,
-                            first: owner.name().to_string(),
-                            second: wheel.name().to_string(),
-                        }));
-                    }
-                    _ => {}
-                }
-                writer.file(&file.path, &file.content).map_err(|error| match error {
-                    prims_cache::Error::EntryPath { path, problem } => Failure::Wheel(WheelProblem::Path {
-                        path,
-                        reason: problem.to_string(),
-                    }),
-                    other => Failure::Other(other.into()),
-                })?;
-                owners.insert(file.path, (wheel, digest));
-                Ok(())
-            })
-            .map_err(|failure| match failure {
-                Failure::Wheel(problem) => wheel.bad(problem),
-                Failure::Other(error) => error,
-            })?;
-        top_level.extend(inside.top_level().map_err(|problem| wheel.bad(problem))?);
+    Ok(())
+}
+
+/// Which wheel brought a file, and the digest of what it brought.
+type Owners = HashMap<String, (usize, String)>;
+
+/// Writes a file of the wheel with an index.
+fn place<W: Packed>(
+    file: File,
+    index: usize,
+    wheels: &[W],
+    owners: &mut Owners,
+    writer: &mut DirWriter,
+) -> Result<(), Failure> {
+    let digest = Key::new("file").with("content", &file.content).hex();
+    match owners.get(&file.path) {
+        // Packages may share a file, such as an empty `__init__.py` of a common namespace.
+        Some((owner, same)) if *same == digest && *owner != index => return Ok(()),
+        Some((owner, _)) if *owner != index => {
+            return Err(Failure::Other(Error::Clash {
+                path: file.path,
+                first: wheels[*owner].filename().name.to_string(),
+                second: wheels[index].filename().name.to_string(),
+            }));
+        }
+        _ => {}
     }
-    let record = Record {
-        top_level: top_level.into_iter().collect(),
-    };
-    writer.set_metadata(serde_json::to_vec(&record).unwrap_or_default());
+    writer.file(&file.path, &file.content).map_err(|error| match error {
+        prims_cache::Error::EntryPath { path, problem } => Failure::Wheel(WheelProblem::Path {
+            path,
+            reason: problem.to_string(),
+        }),
+        other => Failure::Other(other.into()),
+    })?;
+    owners.insert(file.path, (index, digest));
     Ok(())
 }
 
@@ -119,6 +291,18 @@ fn unpack(resolved: &Resolved, writer: &mut DirWriter) -> Result<(), Error> {
 enum Failure {
     Wheel(WheelProblem),
     Other(Error),
+}
+
+impl Failure {
+    fn of(self, wheel: &impl Packed) -> Error {
+        match self {
+            Failure::Wheel(problem) => Error::BadWheel {
+                filename: wheel.file().to_owned(),
+                problem,
+            },
+            Failure::Other(error) => error,
+        }
+    }
 }
 
 impl From<WheelProblem> for Failure {

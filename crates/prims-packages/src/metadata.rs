@@ -1,5 +1,7 @@
 //! What a wheel says about itself: `METADATA` and `WHEEL`.
 
+use crate::error::WheelProblem;
+use crate::filename::WheelFilename;
 use crate::marker::Marker;
 use crate::name::Name;
 use crate::requirement::{Refused, Requirement};
@@ -73,6 +75,22 @@ impl Metadata {
         self.unusable
             .iter()
             .find(|dependency| dependency.applies(target, extra))
+    }
+
+    /// Reads the `METADATA` of a wheel, which has to agree with its file name.
+    pub(crate) fn of(filename: &WheelFilename, text: &[u8]) -> Result<Metadata, WheelProblem> {
+        let metadata = Metadata::parse(text).map_err(|reason| WheelProblem::Description {
+            file: "METADATA",
+            reason,
+        })?;
+        let identity = |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
+        if metadata.name != filename.name {
+            return identity("name", metadata.name.to_string(), filename.name.to_string());
+        }
+        if metadata.version != filename.version {
+            return identity("version", metadata.version.to_string(), filename.version.to_string());
+        }
+        Ok(metadata)
     }
 
     pub(crate) fn parse(text: &[u8]) -> Result<Metadata, String> {

@@ -1,6 +1,6 @@
 //! A wheel's inside: checked against its own descriptions, then as a list of files to install.
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Member};
 use crate::error::WheelProblem;
 use crate::filename::WheelFilename;
 use crate::metadata::{Metadata, check_wheel};
@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// Most that a description in a wheel may have.
-const MAX_DESCRIPTION: u64 = 16 << 20;
+pub(crate) const MAX_DESCRIPTION: u64 = 16 << 20;
+/// Largest native module, as the sandbox has it.
+const MAX_NATIVE: u64 = 64 << 20;
 
 /// A wheel whose structure has been checked; the files themselves are checked when they are read.
 pub(crate) struct Wheel<'a> {
@@ -41,26 +43,17 @@ impl<'a> Wheel<'a> {
                 datas.insert(top);
             }
         }
-        let own = |folders: &BTreeSet<&str>, ending: &str| {
-            let is_own = |folder: &str| {
-                let stem = folder.strip_suffix(ending).and_then(|stem| stem.split_once('-'));
-                stem.is_some_and(|(name, version)| {
-                    Name::parse(name).as_ref() == Some(&filename.name)
-                        && Version::from_str(version).as_ref() == Ok(&filename.version)
+        let own = |folders: &BTreeSet<&str>, ending: &str| match folders.iter().collect::<Vec<_>>()[..] {
+            [folder] if is_own(folder, ending, filename) => Ok(Some((*folder).to_owned())),
+            [] => Ok(None),
+            _ => {
+                let found = folders.iter().copied().collect::<Vec<_>>().join(", ");
+                let expected = format!("{}-{}{ending}", filename.name, filename.version);
+                Err(WheelProblem::Identity {
+                    what: "folder",
+                    found,
+                    expected,
                 })
-            };
-            match folders.iter().collect::<Vec<_>>()[..] {
-                [folder] if is_own(folder) => Ok(Some((*folder).to_owned())),
-                [] => Ok(None),
-                _ => {
-                    let found = folders.iter().copied().collect::<Vec<_>>().join(", ");
-                    let expected = format!("{}-{}{ending}", filename.name, filename.version);
-                    Err(WheelProblem::Identity {
-                        what: "folder",
-                        found,
-                        expected,
-                    })
-                }
             }
         };
         let info = own(&infos, ".dist-info")?.ok_or_else(|| WheelProblem::Missing("*.dist-info".into()))?;
@@ -70,18 +63,27 @@ impl<'a> Wheel<'a> {
 
     /// What the wheel says about itself, which has to agree with its file name.
     pub(crate) fn metadata(&self, filename: &WheelFilename) -> Result<Metadata, WheelProblem> {
-        let metadata = Metadata::parse(&self.description("METADATA")?).map_err(|reason| WheelProblem::Description {
-            file: "METADATA",
-            reason,
-        })?;
-        let identity = |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
-        if metadata.name != filename.name {
-            return identity("name", metadata.name.to_string(), filename.name.to_string());
-        }
-        if metadata.version != filename.version {
-            return identity("version", metadata.version.to_string(), filename.version.to_string());
-        }
-        Ok(metadata)
+        Metadata::of(filename, &self.metadata_text()?)
+    }
+
+    /// Its `METADATA`.
+    pub(crate) fn metadata_text(&self) -> Result<Vec<u8>, WheelProblem> {
+        self.description("METADATA")
+    }
+
+    /// Its native modules, each with its name, unpacked one after another.
+    pub(crate) fn native_modules(&self) -> impl Iterator<Item = Result<(&str, Vec<u8>), WheelProblem>> {
+        let is_native = |member: &&Member| !member.is_folder && member.name.ends_with(".so");
+        self.archive.members().iter().filter(is_native).map(|member| {
+            if member.size > MAX_NATIVE {
+                let reason = format!("is {} bytes long, expected at most {MAX_NATIVE}", member.size);
+                return Err(WheelProblem::Path {
+                    path: member.name.clone(),
+                    reason,
+                });
+            }
+            Ok((member.name.as_str(), self.archive.read(member)?))
+        })
     }
 
     /// Bytes and number of its files, as announced.
@@ -193,6 +195,15 @@ impl<'a> Wheel<'a> {
         }
         Ok(self.archive.read(member)?)
     }
+}
+
+/// Whether a folder is called `name-version` and an ending, in any spelling of both.
+pub(crate) fn is_own(folder: &str, ending: &str, filename: &WheelFilename) -> bool {
+    let stem = folder.strip_suffix(ending).and_then(|stem| stem.split_once('-'));
+    stem.is_some_and(|(name, version)| {
+        Name::parse(name).as_ref() == Some(&filename.name)
+            && Version::from_str(version).as_ref() == Ok(&filename.version)
+    })
 }
 
 fn is_identifier(text: &str) -> bool {

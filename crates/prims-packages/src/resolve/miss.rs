@@ -1,8 +1,8 @@
 //! One package is the reason: it is unknown, has no version that fits, or none that can be used here.
 
+use crate::alternatives;
 use crate::error::{Error, NoWheel};
 use crate::name::{Name, nearest};
-use crate::native;
 use crate::resolve::asked::Asked;
 use crate::resolve::knowledge::{Knowledge, Project};
 use crate::resolve::roots;
@@ -89,7 +89,7 @@ fn no_wheel(
     let instead = match reason {
         NoWheel::OtherPlatforms | NoWheel::Native(_) | NoWheel::SourceOnly => {
             let bundled = knowledge.source.bundled();
-            Some(native::instead(name, &bundled)).filter(|text| !text.is_empty())
+            Some(alternatives::instead(name, &bundled)).filter(|text| !text.is_empty())
         }
         _ => None,
     };
