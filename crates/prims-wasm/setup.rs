@@ -46,11 +46,7 @@ pub fn embedded_guest(cache: &Cache) -> Guest {
 
 /// An interpreter whose guest has the entries of `overlay` in place of those of its standard library: for work on the guest's own
 /// package, which otherwise means to build the guest.
-pub fn interpreter_overlaid(
-    cache_dir: Option<&Path>,
-    options: Options,
-    overlay: &Path,
-) -> Result<Interpreter, Error> {
+pub fn interpreter_overlaid(cache_dir: Option<&Path>, options: Options, overlay: &Path) -> Result<Interpreter, Error> {
     let cache = Cache::open(cache_dir)?;
     let (digest, files) = guest::read_overlay(overlay)?;
     let plain = embedded_guest(&cache);

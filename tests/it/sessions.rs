@@ -67,7 +67,10 @@ fn names_imports_functions_and_generators_survive() {
     assert_eq!(session.value("x.append(3)\nf(2.5)"), "5");
     assert_eq!(session.value("(next(it), next(it), x)"), "(1, 2, [1, 2, 3])");
     assert_eq!(session.value("_[2]"), "[1, 2, 3]");
-    assert_eq!(session.value("class P: pass\nimport pickle\ntype(pickle.loads(pickle.dumps(P()))) is P"), "True");
+    assert_eq!(
+        session.value("class P: pass\nimport pickle\ntype(pickle.loads(pickle.dumps(P()))) is P"),
+        "True"
+    );
     // The image knows nothing of it.
     let run = prepared(&[]).image.run(&Invocation::new("'x' in globals()")).unwrap();
     assert_eq!(super::value(&run), "False");

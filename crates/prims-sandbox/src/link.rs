@@ -285,7 +285,9 @@ impl Linkage {
     fn record(&self, globals: u32, table: u64) -> LinkageRecord {
         let of_image = self.image.iter().flat_map(|image| &image.by_name);
         let functions = of_image.chain(&self.functions);
-        let mut functions: Vec<_> = functions.map(|((owner, name), at)| (*owner, name.clone(), *at)).collect();
+        let mut functions: Vec<_> = functions
+            .map(|((owner, name), at)| (*owner, name.clone(), *at))
+            .collect();
         functions.sort_by_key(|(_, _, index)| *index);
         let loads = self.loaded.iter().map(|loaded| LoadRecord::clone(&loaded.record));
         LinkageRecord {

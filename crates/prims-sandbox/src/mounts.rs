@@ -3,8 +3,8 @@
 use crate::image::SITE_PACKAGES;
 use crate::limits::Limits;
 use crate::sandbox::{Environment, Guest};
-use crate::wasi::{Access, Folder, Mount, Quota, Reservation};
 use crate::stop::{Cancel, Watch};
+use crate::wasi::{Access, Folder, Mount, Quota, Reservation};
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -23,12 +23,7 @@ pub(crate) struct Pages {
 impl Pages {
     /// Compares a memory with the image it started from. Pages that `previous` has too are shared with it. `Err` is how many bytes
     /// there are, if that is more than `limit`.
-    pub(crate) fn capture(
-        image: &Mapped,
-        memory: &[u8],
-        previous: Option<&Pages>,
-        limit: u64,
-    ) -> Result<Pages, u64> {
+    pub(crate) fn capture(image: &Mapped, memory: &[u8], previous: Option<&Pages>, limit: u64) -> Result<Pages, u64> {
         let pristine = image.pristine();
         let mut known = previous.map_or(&[][..], |previous| &previous.pages);
         let (mut pages, mut bytes) = (vec![], 0u64);

@@ -55,7 +55,9 @@ pub(crate) struct Linked {
 
 impl std::fmt::Debug for State {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("State").field("bytes", &self.bytes()).finish_non_exhaustive()
+        f.debug_struct("State")
+            .field("bytes", &self.bytes())
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,7 +129,8 @@ impl State {
     /// # Errors
     /// [`Error::Io`].
     pub fn write(&self, path: &Path) -> Result<File, Error> {
-        self.write_here(path).map_err(Error::io("cannot write a session's state"))
+        self.write_here(path)
+            .map_err(Error::io("cannot write a session's state"))
     }
 
     fn write_here(&self, path: &Path) -> std::io::Result<File> {

@@ -118,17 +118,12 @@ impl Quota {
     }
 
     /// The same for the host.
-    pub(crate) fn claim(
-        &self,
-        root: &File,
-        bytes: u64,
-        files: u64,
-        watch: &Watch,
-    ) -> std::io::Result<Reservation<'_>> {
-        self.reserve(root, Usage { bytes, files }, watch).map_err(|fail| match fail {
-            Fail::Errno(Errno::Nospc) => std::io::ErrorKind::StorageFull.into(),
-            _ => std::io::Error::other("the folder cannot be measured"),
-        })
+    pub(crate) fn claim(&self, root: &File, bytes: u64, files: u64, watch: &Watch) -> std::io::Result<Reservation<'_>> {
+        self.reserve(root, Usage { bytes, files }, watch)
+            .map_err(|fail| match fail {
+                Fail::Errno(Errno::Nospc) => std::io::ErrorKind::StorageFull.into(),
+                _ => std::io::Error::other("the folder cannot be measured"),
+            })
     }
 
     /// Notes that something was removed or truncated.
