@@ -7,7 +7,8 @@ use prims_packages::BundledWheel;
 use ruzstd::decoding::FrameDecoder;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
 
 include!(concat!(env!("OUT_DIR"), "/guest_files.rs"));
 
@@ -59,6 +60,9 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// The folder that is to be laid over the standard library does not read.
+    #[error("the overlay does not read: {0}")]
+    Overlay(String),
     /// The cache failed.
     #[error(transparent)]
     Cache(#[from] prims_cache::Error),
@@ -69,6 +73,7 @@ impl Error {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Error::Unpack { .. } => Some("the program is damaged; install it again"),
+            Error::Overlay(_) => None,
             Error::Cache(error) => error.hint(),
         }
     }
@@ -116,7 +121,56 @@ pub fn stdlib(cache: &Cache) -> Result<PathBuf, Error> {
     let key = Key::new("stdlib")
         .with("layout", &LAYOUT.to_le_bytes())
         .with("digest", file.unpacked_sha256.as_bytes());
-    let entry = cache.dir("stdlib", &key, |writer| unpack_tree(file, writer))?;
+    let entry = cache.dir("stdlib", &key, |writer| unpack_tree(file, writer, |_| true))?;
+    Ok(cache.keep(entry))
+}
+
+/// The Python files below a folder, by path, and a digest of them all.
+pub(crate) fn read_overlay(folder: &Path) -> Result<(String, Vec<(String, Vec<u8>)>), Error> {
+    let failed = |error: std::io::Error| Error::Overlay(error.to_string());
+    let (mut files, mut folders) = (vec![], vec![String::new()]);
+    while let Some(below) = folders.pop() {
+        for entry in std::fs::read_dir(folder.join(&below)).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let path = format!("{below}{name}");
+            if entry.file_type().map_err(failed)?.is_dir() {
+                folders.push(format!("{path}/"));
+            } else if name.ends_with(".py") {
+                files.push((path, std::fs::read(entry.path()).map_err(failed)?));
+            }
+        }
+    }
+    files.sort();
+    let mut digest = Sha256::new();
+    for (path, bytes) in &files {
+        digest.update(format!("{path}\0{}\0", bytes.len()));
+        digest.update(bytes);
+    }
+    Ok((hex(&digest.finalize()), files))
+}
+
+/// The standard library with `files` in place of every entry of its top level that they have, too.
+pub(crate) fn overlaid_stdlib(cache: &Cache, digest: &str, files: &[(String, Vec<u8>)]) -> Result<PathBuf, Error> {
+    let file = the(GuestKind::Stdlib)?;
+    let key = Key::new("overlaid stdlib")
+        .with("layout", &LAYOUT.to_le_bytes())
+        .with("digest", file.unpacked_sha256.as_bytes())
+        .with("overlay", digest.as_bytes());
+    let top = |path: &str| path.split('/').next().unwrap_or(path).to_owned();
+    let replaced: HashSet<String> = files.iter().map(|(path, _)| top(path)).collect();
+    let entry = cache.dir("stdlib", &key, |writer| {
+        unpack_tree(file, writer, |path| !replaced.contains(&top(path)))?;
+        for (path, bytes) in files {
+            if let Some((folder, _)) = path.rsplit_once('/') {
+                writer.folder(folder)?;
+            }
+            writer.file(path, bytes)?;
+        }
+        Ok::<(), Error>(())
+    })?;
     Ok(cache.keep(entry))
 }
 
@@ -178,7 +232,7 @@ fn unpack(file: &GuestFile) -> Result<Vec<u8>, Error> {
 }
 
 /// Unpacks a packed tar archive. The writer decides which paths are taken; here, that there is nothing but files and folders.
-fn unpack_tree(file: &GuestFile, writer: &mut DirWriter) -> Result<(), Error> {
+fn unpack_tree(file: &GuestFile, writer: &mut DirWriter, wanted: impl Fn(&str) -> bool) -> Result<(), Error> {
     let bytes = unpack(file)?;
     let bad = |reason: String| Error::Unpack {
         name: file.name,
@@ -189,6 +243,9 @@ fn unpack_tree(file: &GuestFile, writer: &mut DirWriter) -> Result<(), Error> {
         let mut entry = entry.map_err(|error| bad(error.to_string()))?;
         let path = entry.path_bytes().into_owned();
         let path = String::from_utf8(path).map_err(|_| bad("a path in it is not UTF-8".into()))?;
+        if !wanted(path.trim_start_matches("./")) {
+            continue;
+        }
         match entry.header().entry_type() {
             tar::EntryType::Directory => match path.trim_end_matches('/') {
                 "." => {}

@@ -14,6 +14,7 @@ mod guest_suite;
 mod isolation;
 mod native;
 mod programs;
+mod sessions;
 mod stopping;
 
 use prims_interpreter::{Interpreter, Prepared};

@@ -7,6 +7,17 @@
 //!  requirements ──prims-packages──▶ environment ──prims-sandbox──▶ image ──▶ run ──▶ report
 //! ```
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod mime;
+mod sessions;
+mod workspace;
+
+pub use sessions::{
+    Call, CallReport, Handle, Memory, NewSession, SessionError, SessionInfo, SessionSettings, Sessions,
+};
+pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, Part, Workspace, WorkspacePath};
+
 use prims_cache::Cache;
 use prims_packages::{BundledIndex, Requirements};
 use prims_sandbox::{Environment, Guest, Image, Invocation, Options, Outcome, Sandbox};
@@ -83,6 +94,12 @@ pub enum Error {
     /// The sandbox failed.
     #[error(transparent)]
     Sandbox(#[from] prims_sandbox::Error),
+    /// A session cannot be used.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// A file of a workspace cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
 }
 
 impl Error {
@@ -91,6 +108,8 @@ impl Error {
         match self {
             Error::Packages(error) => error.hint(),
             Error::Sandbox(error) => error.hint(),
+            Error::Session(error) => error.hint().map(str::to_owned),
+            Error::File(error) => error.hint().map(str::to_owned),
         }
     }
 }
@@ -113,29 +132,12 @@ impl Interpreter {
             return Ok(known);
         }
         // Building happens outside the lock; two callers may both get here, and the cache lets only one of them build.
-        let shared = &self.0;
-        let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
-        let resolved = shared.index.resolve(&Requirements::parse(&names)?)?;
-        let installed = Arc::new(prims_packages::install(&shared.cache, &resolved)?);
+        let installed = self.install(requirements)?;
         let known = self.images().with_digest(&installed.digest);
         let prepared = match known {
             Some(prepared) => prepared,
             None => {
-                let also = |name: &str| {
-                    PRELOAD_ALSO
-                        .iter()
-                        .find(|(of, _)| *of == name)
-                        .map_or(&[][..], |(_, also)| also)
-                };
-                let packages = installed.top_level.iter().map(String::as_str);
-                let packages = packages.flat_map(|name| std::iter::once(name).chain(also(name).iter().copied()));
-                let preload = std::iter::once(DEFAULT_PRELOAD).chain(packages);
-                let environment = Environment {
-                    path: installed.path.clone(),
-                    digest: installed.digest.clone(),
-                    preload: preload.map(str::to_owned).collect(),
-                };
-                let image = shared.sandbox.image(&environment)?;
+                let image = self.0.sandbox.image(&environment(&installed))?;
                 Prepared {
                     packages: installed.packages.clone(),
                     image,
@@ -145,6 +147,28 @@ impl Interpreter {
         };
         self.images().remember(requirements, prepared.clone());
         Ok(prepared)
+    }
+
+    /// The environment for some requirements with one certain image, which may have left the cache since: then from `keeper`.
+    fn prepare_kept(&self, requirements: &[String], identity: &str, keeper: &Cache) -> Result<Option<Prepared>, Error> {
+        let known = self.images().recall(requirements);
+        if let Some(known) = known.filter(|known| known.image.identity() == identity) {
+            return Ok(Some(known));
+        }
+        let installed = self.install(requirements)?;
+        let kept = self.0.sandbox.kept_image(&environment(&installed), identity, keeper)?;
+        Ok(kept.map(|image| Prepared {
+            packages: installed.packages.clone(),
+            image,
+            installed,
+        }))
+    }
+
+    fn install(&self, requirements: &[String]) -> Result<Arc<prims_packages::Environment>, Error> {
+        let shared = &self.0;
+        let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
+        let resolved = shared.index.resolve(&Requirements::parse(&names)?)?;
+        Ok(Arc::new(prims_packages::install(&shared.cache, &resolved)?))
     }
 
     fn images(&self) -> MutexGuard<'_, Images> {
@@ -162,6 +186,24 @@ impl Interpreter {
             packages: prepared.packages,
             prepare,
         })
+    }
+}
+
+/// What the sandbox is to know of an environment.
+fn environment(installed: &prims_packages::Environment) -> Environment {
+    let also = |name: &str| {
+        PRELOAD_ALSO
+            .iter()
+            .find(|(of, _)| *of == name)
+            .map_or(&[][..], |(_, also)| also)
+    };
+    let packages = installed.top_level.iter().map(String::as_str);
+    let packages = packages.flat_map(|name| std::iter::once(name).chain(also(name).iter().copied()));
+    let preload = std::iter::once(DEFAULT_PRELOAD).chain(packages);
+    Environment {
+        path: installed.path.clone(),
+        digest: installed.digest.clone(),
+        preload: preload.map(str::to_owned).collect(),
     }
 }
 

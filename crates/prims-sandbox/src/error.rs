@@ -42,6 +42,9 @@ pub enum Error {
     /// A limit is above its ceiling.
     #[error(transparent)]
     Limit(#[from] crate::limits::AboveCeiling),
+    /// A saved state cannot be used.
+    #[error("the session's state cannot be used: {0}")]
+    State(#[from] crate::state::StateProblem),
     /// A request that cannot be carried out as it is.
     #[error("{0}")]
     Invalid(String),
@@ -64,6 +67,7 @@ impl Error {
             Error::Module { .. } => {
                 Some("remove the package that brings it, or use a version without native code".into())
             }
+            Error::State(_) => Some("start the session over; its files are still there".into()),
             Error::Limit(_) => Some("ask for less, or have the operator raise the ceiling".into()),
             _ => None,
         }

@@ -10,7 +10,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Changes whenever images of an older build must not be used: the transform, the wire format, the order of mounts.
-pub(crate) const IMAGE_VERSION: u32 = 1;
+pub(crate) const IMAGE_VERSION: u32 = 2;
 
 /// Holes are found at this granularity, the smallest page of any host.
 const PAGE: usize = 4096;
@@ -18,6 +18,8 @@ const PAGE: usize = 4096;
 /// What an image's cache entry says beside its pages.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ImageRecord {
+    /// Another one for each building: what else is alike in two images says nothing about where things lie in them.
+    pub(crate) identity: String,
     pub(crate) memory_len: usize,
     pub(crate) linkage: LinkageRecord,
     pub(crate) prepared: Prepared,

@@ -27,8 +27,10 @@ mod link;
 mod memory;
 mod mounts;
 mod outcome;
+mod pages;
 mod sandbox;
 mod stack;
+mod state;
 mod stop;
 mod symbols;
 mod transform;
@@ -37,10 +39,12 @@ mod wasi;
 pub use error::Error;
 pub use limits::{AboveCeiling, Limits};
 pub use memory::SlotPolicy;
+pub use mounts::{Claim, FolderQuota};
 pub use outcome::{
     CapturedStream, Crash, Exit, Invocation, Outcome, Output, OutputSink, Prepared, PythonError, Rich, Skipped, Stream,
     Usage, Value,
 };
-pub use sandbox::{Environment, Guest, Image, Metering, Options, Progress, ProgressSink, Sandbox};
+pub use sandbox::{Environment, Guest, Image, Metering, Options, Progress, ProgressSink, Sandbox, StatefulRun};
+pub use state::{Discarded, Kept, State, StateProblem};
 pub use stop::{Cancel, StopReason};
 pub use wasi::SharedFolder;

@@ -280,6 +280,23 @@ impl Linkage {
         let of_image = self.image.as_ref().and_then(|image| image.by_name.get(&key));
         of_image.or_else(|| self.functions.get(&key)).copied()
     }
+
+    /// What was loaded and added so far, the image's part included.
+    fn record(&self, globals: u32, table: u64) -> LinkageRecord {
+        let of_image = self.image.iter().flat_map(|image| &image.by_name);
+        let functions = of_image.chain(&self.functions);
+        let mut functions: Vec<_> = functions
+            .map(|((owner, name), at)| (*owner, name.clone(), *at))
+            .collect();
+        functions.sort_by_key(|(_, _, index)| *index);
+        let loads = self.loaded.iter().map(|loaded| LoadRecord::clone(&loaded.record));
+        LinkageRecord {
+            globals,
+            table,
+            loads: loads.collect(),
+            functions,
+        }
+    }
 }
 
 /// The function pointer that stands for a symbol, stable for the life of the image.
@@ -555,23 +572,47 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     }
     call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
     let table = main.table.size(&store);
+    Ok(store.data().linkage.record(globals, table))
+}
+
+/// Saves all globals to where the image keeps them. If something was linked since, gives the linkage as it is now.
+pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<Option<LinkageRecord>> {
+    let mut store = store.as_context_mut();
     let linkage = &store.data().linkage;
-    let mut functions: Vec<_> = linkage
-        .functions
-        .iter()
-        .map(|((owner, name), at)| (*owner, name.clone(), *at))
-        .collect();
-    functions.sort_by_key(|(_, _, index)| *index);
-    Ok(LinkageRecord {
-        globals,
-        table,
-        loads: linkage
-            .loaded
-            .iter()
-            .map(|loaded| LoadRecord::clone(&loaded.record))
-            .collect(),
-        functions,
-    })
+    let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
+        wasmtime::bail!("no interpreter of an image to save")
+    };
+    for loaded in linkage.loaded.clone() {
+        call(
+            &mut store,
+            loaded.instance,
+            transform::SAVE_GLOBALS,
+            loaded.record.globals,
+        )?;
+    }
+    call(&mut store, main.instance, transform::SAVE_GLOBALS, image.globals)?;
+    let table = main.table.size(&store);
+    let linkage = &store.data().linkage;
+    let grown = linkage.loaded.len() > image.loads.len() || !linkage.functions.is_empty() || table > image.table;
+    Ok(grown.then(|| linkage.record(image.globals, table)))
+}
+
+/// Loads all globals from where the image keeps them, after the memory was changed under an instance that ran nothing yet.
+pub(crate) fn load_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
+    let mut store = store.as_context_mut();
+    let linkage = &store.data().linkage;
+    let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
+        wasmtime::bail!("no interpreter of an image to load")
+    };
+    let mut instances = vec![(main.instance, image.main.restore, image.globals)];
+    let of_libraries = linkage.loaded.iter().zip(&image.loads);
+    instances.extend(of_libraries.map(|(loaded, load)| (loaded.instance, load.restore, load.record.globals)));
+    for (instance, restore, globals) in instances {
+        let restore = instance.get_module_export(&mut store, &restore);
+        let restore = restore.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))?;
+        run_restore(&mut store, restore, globals)?;
+    }
+    Ok(())
 }
 
 impl ImageLinkage {

@@ -21,6 +21,7 @@
 use rustix::mm::{MapFlags, MprotectFlags, ProtFlags, mmap, mmap_anonymous, mprotect, munmap};
 use std::cell::RefCell;
 use std::fs::File;
+use std::ops::Range;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -100,6 +101,12 @@ impl Mapped {
     /// Bytes of linear memory an instance of this image starts with.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// The image's bytes.
+    pub(crate) fn pristine(&self) -> &[u8] {
+        // SAFETY: mapped readable in `new` for this length; it is unmapped only when `self` is dropped, and the file never changes.
+        unsafe { std::slice::from_raw_parts(self.pristine, self.len) }
     }
 
     /// Bytes of the image that the run before the last reset had written.
@@ -390,6 +397,20 @@ impl Drop for Memory {
         if let (Some(image), Some(region)) = (&self.image, self.region.take()) {
             image.release(region, self.len);
         }
+    }
+}
+
+/// Where a memory that shows an image may differ from it: the pages that are private copies, or all of them where the kernel cannot
+/// tell. What is above the image counts as written where anything was.
+pub(crate) fn written(memory: &[u8]) -> Vec<Range<usize>> {
+    let mut ranges = vec![];
+    let listed = dirty_pages::for_each(memory.as_ptr().cast_mut(), memory.len(), |at, size| {
+        ranges.push(at..at + size);
+        Ok(())
+    });
+    match listed {
+        Ok(()) => ranges,
+        Err(_) => vec![0..memory.len()],
     }
 }
 

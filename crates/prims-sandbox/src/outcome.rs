@@ -4,6 +4,7 @@
 //! about itself; the exit, captured bytes and usage are the host's observation.
 
 use crate::limits::Limits;
+use crate::mounts::FolderQuota;
 use crate::stop::{Cancel, StopReason};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Invocation {
     pub limits: Limits,
     /// Host folder shown as `/workspace`, writable. `None`: an empty folder that is removed after the run.
     pub workspace: Option<PathBuf>,
+    /// What `/workspace` may hold, where others write to that folder too. `None`: a quota of this run's own, from its limits.
+    pub workspace_quota: Option<FolderQuota>,
     /// Host folder shown as `/mounts`, read-only. `None`: empty.
     pub mounts: Option<PathBuf>,
     /// Stops the run from another thread.
@@ -56,6 +59,7 @@ impl Invocation {
             stdin: None,
             limits: Limits::DEFAULT,
             workspace: None,
+            workspace_quota: None,
             mounts: None,
             cancel: Cancel::new(),
             sink: None,
@@ -227,10 +231,20 @@ pub(crate) enum Report {
     },
     Raised {
         error: PythonError,
+        /// The program's data had to be dropped to make room for this report.
+        #[serde(default)]
+        lost: bool,
     },
     Exited {
         code: i64,
     },
+}
+
+impl Report {
+    /// Whether the program's data are gone.
+    pub(crate) fn lost(&self) -> bool {
+        matches!(self, Report::Raised { lost: true, .. })
+    }
 }
 
 impl From<Report> for Exit {
@@ -250,7 +264,7 @@ impl From<Report> for Exit {
                 json: has_json.then_some(json),
                 rich,
             })),
-            Report::Raised { error } => Exit::Raised(error),
+            Report::Raised { error, .. } => Exit::Raised(error),
             Report::Exited { code } => Exit::Exited((code & 0xff) as u8),
         }
     }
@@ -266,6 +280,9 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) env: &'a BTreeMap<String, String>,
     pub(crate) stdin: Option<&'a str>,
     pub(crate) max_result_bytes: usize,
+    /// A call of a session: the program finds the names the last one left.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) session: bool,
 }
 
 /// The request that turns a started interpreter into what an image is taken of.

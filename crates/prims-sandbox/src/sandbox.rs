@@ -1,5 +1,8 @@
 //! The way in: a [`Sandbox`] holds the compiled interpreter, an [`Image`] a state to start from, a run is [`Image::run`].
 
+mod stateful;
+
+use self::stateful::{Call, Ending};
 use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
@@ -11,15 +14,18 @@ use crate::memory::{self, Mapped, SlotPolicy};
 use crate::mounts::{RunFolders, mounts};
 use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage};
 use crate::stack;
+use crate::state::{ImageId, Kept};
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::symbols::TablePositions;
 use crate::transform::{self, Meter, Role, TransformOptions};
 use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
-use prims_cache::{Cache, Key};
+use prims_cache::{Cache, FileEntry, Key};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, InstancePre, Linker, Store};
+
+pub use self::stateful::StatefulRun;
 
 /// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
 const READY: usize = 2;
@@ -142,7 +148,9 @@ struct ImageShared {
     linkage: Arc<ImageLinkage>,
     libraries: Arc<Libraries>,
     environment: Environment,
-    prepared: Prepared,
+    record: ImageRecord,
+    /// What states of this image are bound to.
+    id: ImageId,
     /// Instances made ahead of need.
     ready: Mutex<Vec<Ready>>,
 }
@@ -212,10 +220,21 @@ impl Sandbox {
             built = Some(libraries);
             Ok::<(), Error>(())
         })?;
+        self.open(entry, environment, built.map(|(libraries, _)| libraries))
+    }
+
+    /// Maps an image's file and plans its linkage.
+    fn open(
+        &self,
+        entry: FileEntry,
+        environment: &Environment,
+        libraries: Option<Arc<Libraries>>,
+    ) -> Result<Image, Error> {
+        let shared = &self.0;
         let record: ImageRecord = serde_json::from_slice(entry.metadata())
             .map_err(|error| Error::Invalid(format!("the image's record does not read: {error}")))?;
-        let libraries = match built {
-            Some(libraries) => libraries.0,
+        let libraries = match libraries {
+            Some(libraries) => libraries,
             None => self.load_libraries(&record.libraries, environment)?,
         };
         let linkage = ImageLinkage::plan(&record.linkage, &shared.program, &libraries)
@@ -229,7 +248,8 @@ impl Sandbox {
             linkage: Arc::new(linkage),
             libraries,
             environment: environment.clone(),
-            prepared: record.prepared,
+            id: self.image_id(environment, &record.identity),
+            record,
             ready: Mutex::default(),
         })))
     }
@@ -327,7 +347,10 @@ impl Sandbox {
         };
         let linkage = link::save(&mut store).map_err(Error::engine("saving the linkage"))?;
         let memory = memory.data(&store).to_vec();
+        let mut identity = [0; 16];
+        getrandom::fill(&mut identity).map_err(|error| Error::Invalid(format!("no entropy: {error}")))?;
         let record = ImageRecord {
+            identity: u128::from_le_bytes(identity).to_string(),
             memory_len: memory.len(),
             linkage,
             prepared,
@@ -381,7 +404,7 @@ impl Sandbox {
 impl Image {
     /// What every run of this image finds imported.
     pub fn prepared(&self) -> &Prepared {
-        &self.0.prepared
+        &self.0.record.prepared
     }
 
     /// Bytes of linear memory a run starts with, shared between all runs until written.
@@ -404,16 +427,20 @@ impl Image {
     /// Runs code in a fresh instance. Blocks until the run ended, by itself or because of a limit; what the code did is in the
     /// outcome, an error is a failure of the host.
     pub fn run(&self, invocation: &Invocation) -> Result<Outcome, Error> {
-        stack::with_room(|| self.run_here(invocation))
+        stack::with_room(|| self.run_here(invocation, None)).map(|(outcome, _)| outcome)
     }
 
-    fn run_here(&self, invocation: &Invocation) -> Result<Outcome, Error> {
+    /// Runs code, alone or as a call of a session; what is left of its memory is kept for a call only.
+    fn run_here(&self, invocation: &Invocation, call: Option<&Call<'_>>) -> Result<(Outcome, Option<Kept>), Error> {
         let began = Instant::now();
         let limits = invocation.limits.within(&Limits::CEILING)?;
-        if limits.memory < self.memory_len() as u64 {
-            let (asked, least) = (limits.memory, self.memory_len());
+        let state = call.and_then(|call| call.from);
+        let memory_len = state.map_or(self.memory_len(), |state| state.memory_len());
+        if limits.memory < memory_len as u64 {
+            let asked = limits.memory;
+            let what = if state.is_some() { "session" } else { "image" };
             return Err(Error::Invalid(format!(
-                "memory limit is {asked} bytes, this image starts with {least}"
+                "memory limit is {asked} bytes, this {what} starts with {memory_len}"
             )));
         }
         for (name, folder) in [("workspace", &invocation.workspace), ("mounts", &invocation.mounts)] {
@@ -431,10 +458,14 @@ impl Image {
             env: &invocation.env,
             stdin: invocation.stdin.as_deref(),
             max_result_bytes: limits.result,
+            session: call.is_some(),
         });
         let request = request.map_err(|error| Error::Invalid(error.to_string()))?;
 
-        let mut ready = self.take_ready()?;
+        let mut ready = match state {
+            Some(state) => self.ready_from(state)?,
+            None => self.take_ready()?,
+        };
         let mut wasi = self.wasi(invocation, &limits, began);
         wasi.set_memory(ready.memory);
         let budget = link::budget(&mut ready.store);
@@ -449,20 +480,22 @@ impl Image {
             wall,
             start,
             fuel: host.meter.used_with(budget),
-            peak_memory: host.memory.peak.max(self.memory_len()) as u64,
+            peak_memory: host.memory.peak.max(memory_len) as u64,
         };
-        let exit = exit(ended, host.reply.bytes.take(), host.memory.refused_just_now());
+        let (exit, ending) = exit(ended, host.reply.bytes.take(), host.memory.refused_just_now());
         // Closing files and removing temporary folders is part of the run; what is left has no effect anybody could see.
         let output = std::mem::replace(&mut host.wasi, Wasi::new(WasiSpec::idle()))
             .finish()
             .into();
+        let kept = call.map(|call| self.keep_state(&mut ready, call, ending)).transpose()?;
         self.retire(ready);
-        Ok(Outcome { exit, output, usage })
+        Ok((Outcome { exit, output, usage }, kept))
     }
 
     fn wasi(&self, invocation: &Invocation, limits: &Limits, began: Instant) -> Wasi {
         let folders = RunFolders {
             workspace: invocation.workspace.clone(),
+            workspace_quota: invocation.workspace_quota.clone(),
             mounts: invocation.mounts.clone(),
         };
         Wasi::new(WasiSpec {
@@ -492,21 +525,27 @@ impl Image {
     }
 
     fn make_ready(&self) -> Result<Ready, Error> {
-        let (image, sandbox) = (&self.0, &self.0.sandbox);
-        let linkage = Linkage::new(
-            sandbox.program(),
-            Arc::clone(&image.libraries),
-            Some(Arc::clone(&image.linkage)),
-        );
-        let mut store = sandbox.store(Wasi::new(WasiSpec::idle()), &Limits::CEILING, linkage);
-        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
-            .map_err(Error::engine("instantiating an image"))?;
+        let (mut store, instance) = self.instantiate(&self.0.linkage)?;
         let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
         Ok(Ready {
             store,
             instance,
             memory,
         })
+    }
+
+    /// An instance whose memory shows the image and that has nothing else of it yet.
+    fn instantiate(&self, linkage: &Arc<ImageLinkage>) -> Result<(Store<Host>, wasmtime::Instance), Error> {
+        let (image, sandbox) = (&self.0, &self.0.sandbox);
+        let linkage = Linkage::new(
+            sandbox.program(),
+            Arc::clone(&image.libraries),
+            Some(Arc::clone(linkage)),
+        );
+        let mut store = sandbox.store(Wasi::new(WasiSpec::idle()), &Limits::CEILING, linkage);
+        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
+            .map_err(Error::engine("instantiating an image"))?;
+        Ok((store, instance))
     }
 
     /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
@@ -541,31 +580,29 @@ impl Ready {
     }
 }
 
-/// How a run ended, from how the call into the guest ended and what it answered.
-fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bool) -> Exit {
+/// How a run ended, from how the call into the guest ended and what it answered, and what that means for its memory.
+fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bool) -> (Exit, Ending) {
     let crashed = |message: String| Exit::Crashed(Crash { message });
-    match ended {
+    let exit = match ended {
         Ok(0) => match serde_json::from_slice::<Report>(&reply.unwrap_or_default()) {
-            Ok(report) => report.into(),
+            Ok(report) => {
+                let ending = if report.lost() { Ending::Lost } else { Ending::Whole };
+                return (report.into(), ending);
+            }
             Err(error) => crashed(format!("the interpreter's report does not read: {error}")),
         },
         Ok(status) => crashed(format!("the interpreter failed with status {status}")),
-        Err(error) => {
-            if let Some(Stopped(reason)) = error.downcast_ref() {
-                return Exit::Stopped(*reason);
-            }
-            if let Some(wasi::Exit(code)) = error.downcast_ref() {
-                return Exit::Exited((code & 0xff) as u8);
-            }
-            if memory_refused {
-                return Exit::Stopped(StopReason::Memory);
-            }
-            match error.downcast_ref::<wasmtime::Trap>() {
+        Err(error) => match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(Stopped(reason)), _) => Exit::Stopped(*reason),
+            (_, Some(wasi::Exit(code))) => Exit::Exited((code & 0xff) as u8),
+            _ if memory_refused => Exit::Stopped(StopReason::Memory),
+            _ => match error.downcast_ref::<wasmtime::Trap>() {
                 Some(trap) => crashed(trap.to_string()),
                 None => crashed(error.to_string()),
-            }
-        }
-    }
+            },
+        },
+    };
+    (exit, Ending::CutOff)
 }
 
 /// Hands `bytes` to a guest function that takes a pointer and a length.

@@ -56,7 +56,7 @@ def collect():
     for bits, holder in found:
         if id(bits) not in _known:
             _known.add(id(bits))
-            _numpy.append(_numpy_reseeder(bits, holder))
+            _numpy.append((id(bits), _numpy_reseeder(bits, holder)))
 
 
 def _numpy_reseeder(bits, holder):
@@ -82,15 +82,20 @@ def _numpy_reseeder(bits, holder):
     return renew
 
 
-def reseed():
-    """New state for all generators, new names, new clocks. Raises if any of it fails: the run must not start."""
+def reseed(except_for=()):
+    """New state for all generators but those with one of these ids, new names, new clocks.
+
+    Raises if any of it fails: the run must not start.
+    """
     for generator in _generators:
-        _seed(generator, int.from_bytes(urandom(16)))
-        generator.gauss_next = None
+        if id(generator) not in except_for:
+            _seed(generator, int.from_bytes(urandom(16)))
+            generator.gauss_next = None
     for generator in _others:
         generator.seed(int.from_bytes(urandom(16)))
-    for renew in _numpy:
-        renew()
+    for key, renew in _numpy:
+        if key not in except_for:
+            renew()
     tempfile._name_sequence = None
     uuid._node = uuid._last_timestamp = None
     _main_process._config["authkey"] = AuthenticationString(urandom(32))

@@ -16,6 +16,9 @@ objects, status = gc.get_objects, os.fstat
 # From the outside in: a text file writes into a buffered one.
 KINDS = (_io.TextIOWrapper, _io.BufferedWriter, _io.BufferedRandom)
 FLUSH = {kind: kind.flush for kind in KINDS}
+# What holds a descriptor, from the outside in.
+HOLDERS = (*KINDS, _io.BufferedReader, _io.FileIO)
+CLOSE = {kind: (kind.fileno, kind.close) for kind in HOLDERS}
 # Descriptors are given out from the lowest, so that files left open are among the first ones but for odd cases.
 LOOKED_AT = 8
 
@@ -37,15 +40,42 @@ def _is_open(descriptor):
     return True
 
 
-def flush():
-    """Write what is left in buffers; a failure is told on stderr, as CPython does at its end. Never raises."""
-    try:
-        if not any(_is_open(descriptor) for descriptor in range(_first, _first + LOOKED_AT)):
-            return
-        found = {kind: [] for kind in KINDS}
+def _find(kinds):
+    """The file objects of these kinds; none if nothing is open."""
+    found = {kind: [] for kind in kinds}
+    if any(_is_open(descriptor) for descriptor in range(_first, _first + LOOKED_AT)):
         for thing in objects():
             if type(thing) in found:
                 found[type(thing)].append(thing)
+    return found
+
+
+def close():
+    """Close every file object: its descriptor ends with the call, and its number may soon be another file's.
+
+    What is in its buffers is written. May raise anything.
+    """
+    found = _find(HOLDERS)
+    for kind in HOLDERS:
+        number, shut = CLOSE[kind]
+        for file in found[kind]:
+            try:
+                if number(file) < _first:
+                    continue
+            except BaseException:
+                continue  # closed already, or no descriptor behind it
+            try:
+                shut(file)
+            except OSError as error:
+                _complain(file, error)
+            except BaseException:
+                pass
+
+
+def flush():
+    """Write what is left in buffers; a failure is told on stderr, as CPython does at its end. Never raises."""
+    try:
+        found = _find(KINDS)
         for kind in KINDS:
             for file in found[kind]:
                 try:

@@ -111,3 +111,15 @@ def run(coroutine):
     """Run the code of a program with top-level ``await`` to its end, as ``asyncio.run`` would."""
     with asyncio.Runner(loop_factory=SandboxEventLoop) as runner:
         return runner.run(coroutine)
+
+
+_kept = None
+
+
+def run_on(coroutine):
+    """The same in a session: on one loop for all calls, whose tasks stand still between them and go on with the next."""
+    global _kept
+    if _kept is None or _kept.is_closed():
+        _kept = SandboxEventLoop()
+    asyncio.set_event_loop(_kept)
+    return _kept.run_until_complete(coroutine)

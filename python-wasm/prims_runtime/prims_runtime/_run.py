@@ -10,7 +10,7 @@ import tempfile
 import traceback
 import types
 
-from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _streams
+from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _session, _streams
 from ._text import bounded
 
 CoroutineType, ModuleType = types.CoroutineType, types.ModuleType
@@ -60,21 +60,26 @@ def run(request, rehearsal=None):
     code = request["code"]
     filename = request.get("filename") or "<code>"
     limit = request.get("max_result_bytes") or DEFAULT_RESULT_BYTES
+    session = request.get("session")
+    first = True
     script = None
     if filename[0] != "<":
         filename = script = filename if filename[0] == "/" else f"{_sandbox.HOME}/{filename}"
     _streams.install(request.get("stdin"))
     if rehearsal is None:
         try:
-            _entropy.reseed()
+            if session:
+                first = _session.begin()
+            else:
+                _entropy.reseed()
         except BaseException:
             return NO_ENTROPY  # a program must not run on the image's random numbers
     else:
         sys.stdout = sys.stderr = rehearsal
-    _environment(request.get("env"))
+    _environment(request.get("env"), first)
     sys.argv = request.get("argv") or [script or "-c"]
 
-    main, namespace = _main_module(request.get("continue"))
+    main, namespace = _main_module(session or request.get("continue"))
     if script:
         namespace["__file__"] = script
     variables = request.get("globals")
@@ -86,7 +91,7 @@ def run(request, rehearsal=None):
         register(code, filename)
         program = build(code, filename)
         if program.co_flags & COROUTINE:
-            _loop.run(eval(program, namespace))
+            (_loop.run_on if session else _loop.run)(eval(program, namespace))
         else:
             exec(program, namespace)
         value = namespace.pop(VALUE, None)
@@ -106,7 +111,12 @@ def run(request, rehearsal=None):
             reply = _exited(failure)
         else:
             reply = _raised(failure, code, filename, last=False)
-        if rehearsal is None:
+        if session:
+            _session.remember(value)
+            value = failure = None  # tracebacks refer to this frame, and this frame to them
+            _streams.flush()
+            _session.end()
+        elif rehearsal is None:
             if atexit_count():
                 run_exit_callbacks()
             _streams.flush()
@@ -122,6 +132,8 @@ def run(request, rehearsal=None):
                 reply = _raised(failure, code, filename)
             except BaseException:
                 pass
+        if session:
+            reply = reply[:-1] + b',"lost":true}'  # the names are gone
     except BaseException:
         reply = UNREPORTABLE
     return reply
@@ -151,10 +163,10 @@ def leave_main():
     _program._cache.pop("<code>", None)
 
 
-def _environment(extra):
-    """os.environ is the base environment plus ``extra``, and nothing that was there before."""
+def _environment(extra, fresh):
+    """os.environ is the base environment plus ``extra``, and nothing that was there before, unless it is to stay."""
     environ = os.environ
-    if environ._data != _base_data:
+    if fresh and environ._data != _base_data:
         environ.clear()
         environ.update(_sandbox.BASE_ENVIRONMENT)
     if extra:

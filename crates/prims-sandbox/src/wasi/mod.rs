@@ -31,7 +31,7 @@ use wasmtime::Memory;
 pub(crate) use linker::add_to_linker;
 pub use output::Stream;
 pub(crate) use output::{Captured, CapturedStream, Output, Overflow};
-pub(crate) use quota::Quota;
+pub(crate) use quota::{Quota, Reservation};
 pub(crate) use random::Entropy;
 
 use crate::stop::{Cancel, Watch};

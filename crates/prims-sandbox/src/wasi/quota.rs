@@ -117,8 +117,17 @@ impl Quota {
         }
     }
 
+    /// The same for the host.
+    pub(crate) fn claim(&self, root: &File, bytes: u64, files: u64, watch: &Watch) -> std::io::Result<Reservation<'_>> {
+        self.reserve(root, Usage { bytes, files }, watch)
+            .map_err(|fail| match fail {
+                Fail::Errno(Errno::Nospc) => std::io::ErrorKind::StorageFull.into(),
+                _ => std::io::Error::other("the folder cannot be measured"),
+            })
+    }
+
     /// Notes that something was removed or truncated.
-    pub(super) fn freed(&self) {
+    pub(crate) fn freed(&self) {
         self.lock().freed = true;
     }
 
@@ -151,7 +160,7 @@ impl Quota {
 
 /// Room that was taken out of a quota. What of it was not used in the end is given back when this is dropped.
 #[must_use]
-pub(super) struct Reservation<'a> {
+pub(crate) struct Reservation<'a> {
     quota: &'a Quota,
     reserved: Usage,
     unused: Usage,
@@ -159,7 +168,7 @@ pub(super) struct Reservation<'a> {
 
 impl Reservation<'_> {
     /// Everything that was reserved was used.
-    pub(super) fn used(mut self) {
+    pub(crate) fn used(mut self) {
         self.unused = Usage::default();
     }
 

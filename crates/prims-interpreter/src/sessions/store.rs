@@ -1,0 +1,379 @@
+//! Sessions on the disk.
+//!
+//! ```text
+//! <data>/lock                            held by the process that uses the folder
+//! <data>/images/                         copies of the images that states build on
+//! <data>/sessions/<handle>/session.json  what the session is; its time of change is when it was used last
+//! <data>/sessions/<handle>/state-<n>     its memory after the n-th run that left one; the highest that is whole counts
+//! <data>/sessions/<handle>/workspace/    its files
+//! <data>/sessions/<handle>/spool/        files that are being written
+//! ```
+//!
+//! Everything appears under its name by one rename. A state gets a new name each time, and the one before stays until the new
+//! one has reached the disk: a process that is killed leaves the last or the one before, and so does a machine that loses power.
+//! A folder without `session.json` is one that was not complete, or is on its way out.
+
+use super::{Handle, SessionError};
+use prims_sandbox::State;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Changes when an older program must not read what this one wrote.
+const VERSION: u32 = 1;
+const DESCRIPTION: &str = "session.json";
+const STATE: &str = "state-";
+/// Longest description that is read.
+const MAX_DESCRIPTION: u64 = 1 << 20;
+/// States that wait to reach the disk; beyond it, runs wait themselves.
+const SYNC_QUEUE: usize = 64;
+
+/// What a session is, as its folder says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Metadata {
+    pub(super) version: u32,
+    pub(super) handle: String,
+    pub(super) owner: Option<String>,
+    pub(super) requirements: Vec<String>,
+    pub(super) stateful: bool,
+    pub(super) created_ms: u64,
+    pub(super) idle_ms: u64,
+    pub(super) lifetime_ms: u64,
+    /// The image its states build on, from the first one on.
+    pub(super) image: Option<ImageNote>,
+}
+
+/// Where to find an image again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ImageNote {
+    pub(super) identity: String,
+    /// The packages in it, as requirements that nothing else fits.
+    pub(super) pinned: Vec<String>,
+}
+
+impl Metadata {
+    /// Of a session that is made now; the rest is for the caller to fill in.
+    pub(super) fn new(idle: Duration, lifetime: Duration) -> Metadata {
+        Metadata {
+            version: VERSION,
+            handle: String::new(),
+            owner: None,
+            requirements: vec![],
+            stateful: false,
+            created_ms: now_ms(),
+            idle_ms: millis(idle),
+            lifetime_ms: millis(lifetime),
+            image: None,
+        }
+    }
+
+    /// The same for a session that is made now.
+    pub(super) fn again(self) -> Metadata {
+        Metadata {
+            created_ms: now_ms(),
+            ..self
+        }
+    }
+
+    pub(super) fn created(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.created_ms)
+    }
+
+    pub(super) fn idle(&self) -> Duration {
+        Duration::from_millis(self.idle_ms)
+    }
+
+    pub(super) fn lifetime(&self) -> Duration {
+        Duration::from_millis(self.lifetime_ms)
+    }
+}
+
+fn now_ms() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn millis(duration: Duration) -> u64 {
+    // What a JSON number holds exactly everywhere; some 285,000 years.
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(1 << 53)
+}
+
+/// The data folder.
+pub(super) struct Store {
+    folder: PathBuf,
+    syncer: SyncSender<Written>,
+    /// Locked until it is closed.
+    _lock: File,
+}
+
+/// A state that has its name but may not have reached the disk.
+struct Written {
+    file: File,
+    folder: PathBuf,
+    number: u64,
+}
+
+impl Written {
+    fn sync(self) {
+        let on_disk = self
+            .file
+            .sync_data()
+            .and_then(|()| File::open(&self.folder)?.sync_all());
+        if on_disk.is_ok() {
+            remove_states_below(&self.folder, self.number);
+        }
+    }
+}
+
+impl Store {
+    pub(super) fn open(folder: &Path) -> Result<Store, SessionError> {
+        let private = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        private(folder).map_err(SessionError::io("make the data folder"))?;
+        let found = fs::metadata(folder).map_err(SessionError::io("look at the data folder"))?;
+        if found.uid() != rustix::process::geteuid().as_raw() {
+            return Err(SessionError::Folder("it belongs to another user".into()));
+        }
+        if found.mode() & 0o022 != 0 {
+            return Err(SessionError::Folder("other users can write it".into()));
+        }
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(folder.join("lock"));
+        let lock = lock.map_err(SessionError::io("open the data folder's lock"))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(SessionError::Locked),
+            Err(TryLockError::Error(error)) => return Err(SessionError::io("lock the data folder")(error)),
+        }
+        private(&folder.join("sessions")).map_err(SessionError::io("make the data folder"))?;
+        let (syncer, written) = sync_channel::<Written>(SYNC_QUEUE);
+        let thread = std::thread::Builder::new().name("prims-sessions".into());
+        thread
+            .spawn(move || written.into_iter().for_each(Written::sync))
+            .map_err(SessionError::io("start a thread"))?;
+        Ok(Store {
+            folder: folder.to_owned(),
+            syncer,
+            _lock: lock,
+        })
+    }
+
+    pub(super) fn images(&self) -> PathBuf {
+        self.folder.join("images")
+    }
+
+    fn at(&self, handle: &str) -> Folder {
+        Folder {
+            path: self.folder.join("sessions").join(handle),
+            syncer: self.syncer.clone(),
+        }
+    }
+
+    /// A folder for a new session, without a description yet.
+    pub(super) fn create(&self, handle: &Handle) -> Result<Folder, SessionError> {
+        let folder = self.at(handle.as_str());
+        let made = || {
+            let mut private = DirBuilder::new();
+            private.mode(0o700).create(&folder.path)?;
+            private.create(folder.workspace())?;
+            private.create(folder.spool())
+        };
+        made().map_err(SessionError::io("make the session's folder"))?;
+        Ok(folder)
+    }
+
+    /// Every session that is complete, with the number of its last state; what is not is removed.
+    pub(super) fn load(&self) -> Result<Vec<(Folder, Metadata, u64)>, SessionError> {
+        let mut sessions = vec![];
+        let listed = fs::read_dir(self.folder.join("sessions"));
+        for entry in listed.map_err(SessionError::io("list the sessions"))?.flatten() {
+            let name = entry.file_name();
+            let Some(handle) = name.to_str().filter(|name| Handle::parse(name).is_ok()) else {
+                continue;
+            };
+            let folder = self.at(handle);
+            match folder.description() {
+                Ok(metadata) if metadata.version == VERSION && metadata.handle == handle => {
+                    folder.tidy();
+                    let calls = folder.states().first().copied().unwrap_or(0);
+                    sessions.push((folder, metadata, calls));
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => folder.remove(),
+                // Written by another version, perhaps: it is not ours to remove.
+                _ => {}
+            }
+        }
+        Ok(sessions)
+    }
+}
+
+/// The folder of one session.
+#[derive(Clone)]
+pub(super) struct Folder {
+    path: PathBuf,
+    syncer: SyncSender<Written>,
+}
+
+impl Folder {
+    pub(super) fn workspace(&self) -> PathBuf {
+        self.path.join("workspace")
+    }
+
+    pub(super) fn spool(&self) -> PathBuf {
+        self.path.join("spool")
+    }
+
+    pub(super) fn state(&self, number: u64) -> PathBuf {
+        self.path.join(format!("{STATE}{number}"))
+    }
+
+    pub(super) fn state_len(&self, number: u64) -> u64 {
+        fs::metadata(self.state(number)).map_or(0, |found| found.len())
+    }
+
+    fn description(&self) -> std::io::Result<Metadata> {
+        let mut text = vec![];
+        let file = File::open(self.path.join(DESCRIPTION))?;
+        file.take(MAX_DESCRIPTION).read_to_end(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
+    }
+
+    /// Writes or replaces the description. With the first one the session exists.
+    pub(super) fn describe(&self, metadata: &Metadata) -> Result<(), SessionError> {
+        let write = || {
+            let (temporary, path) = (self.path.join("session.tmp"), self.path.join(DESCRIPTION));
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&temporary)?;
+            file.write_all(&serde_json::to_vec(metadata)?)?;
+            file.sync_data()?;
+            fs::rename(temporary, path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(SessionError::io("write the session's description"))
+    }
+
+    /// When the session was used last.
+    pub(super) fn used(&self) -> Option<SystemTime> {
+        fs::metadata(self.path.join(DESCRIPTION)).ok()?.modified().ok()
+    }
+
+    pub(super) fn touch(&self, now: SystemTime) {
+        // A time that is not written costs a session that is idle over a restart some of its life, nothing else.
+        let file = OpenOptions::new().write(true).open(self.path.join(DESCRIPTION));
+        let _ = file.and_then(|file| file.set_modified(now));
+    }
+
+    /// Makes `state` the session's. `sync`: only when it has reached the disk.
+    pub(super) fn commit(&self, state: &State, number: u64, sync: bool) -> Result<(), crate::Error> {
+        let (temporary, path) = (self.path.join("state.tmp"), self.state(number));
+        let commit = SessionError::io("write the session's state");
+        let _ = fs::remove_file(&temporary);
+        let file = state.write(&temporary).inspect_err(|_| {
+            let _ = fs::remove_file(&temporary);
+        })?;
+        fs::rename(&temporary, path).map_err(commit)?;
+        let written = Written {
+            file,
+            folder: self.path.clone(),
+            number,
+        };
+        if sync {
+            written.sync();
+        } else if let Err(TrySendError::Full(written) | TrySendError::Disconnected(written)) =
+            self.syncer.try_send(written)
+        {
+            written.sync();
+        }
+        Ok(())
+    }
+
+    /// The numbers of the states there are, the last one first.
+    pub(super) fn states(&self) -> Vec<u64> {
+        let mut numbers = states(&self.path);
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers
+    }
+
+    pub(super) fn remove_states(&self) {
+        remove_states_below(&self.path, u64::MAX);
+    }
+
+    /// Takes over another session's files and its state number `number`, which is 0 if there is none.
+    pub(super) fn copy_from(&self, other: &Folder, number: u64) -> Result<(), SessionError> {
+        if number > 0 {
+            // States are never changed, so both can have the same one.
+            let linked = fs::hard_link(other.state(number), self.state(number));
+            linked
+                .or_else(|_| fs::copy(other.state(number), self.state(number)).map(drop))
+                .map_err(SessionError::io("copy the session's state"))?;
+        }
+        copy_tree(&other.workspace(), &self.workspace()).map_err(SessionError::io("copy the session's files"))
+    }
+
+    pub(super) fn empty_workspace(&self) -> Result<(), SessionError> {
+        let workspace = self.workspace();
+        let emptied = fs::remove_dir_all(&workspace).and_then(|()| DirBuilder::new().mode(0o700).create(workspace));
+        emptied.map_err(SessionError::io("remove the session's files"))
+    }
+
+    /// Removes what a killed process left unfinished.
+    fn tidy(&self) {
+        for name in ["session.tmp", "state.tmp"] {
+            let _ = fs::remove_file(self.path.join(name));
+        }
+        for spooled in fs::read_dir(self.spool()).into_iter().flatten().flatten() {
+            let _ = fs::remove_file(spooled.path());
+        }
+    }
+
+    /// From now on no process will find the session.
+    pub(super) fn forget(&self) {
+        let _ = fs::remove_file(self.path.join(DESCRIPTION));
+    }
+
+    /// Removes the folder; what cannot be removed now is when the data folder is opened next.
+    pub(super) fn remove(&self) {
+        self.forget();
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+fn states(folder: &Path) -> Vec<u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(STATE)?.parse().ok();
+    entries.filter_map(number).collect()
+}
+
+fn remove_states_below(folder: &Path, bound: u64) {
+    for number in states(folder).into_iter().filter(|number| *number < bound) {
+        let _ = fs::remove_file(folder.join(format!("{STATE}{number}")));
+    }
+}
+
+/// Copies files, folders and links. The quota bounds how many, and the guest's bound on depth how deep.
+fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    let mut folders = vec![(from.to_owned(), to.to_owned())];
+    while let Some((from, to)) = folders.pop() {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            let (source, target, kind) = (entry.path(), to.join(entry.file_name()), entry.file_type()?);
+            if kind.is_dir() {
+                fs::create_dir(&target)?;
+                folders.push((source, target));
+            } else if kind.is_symlink() {
+                std::os::unix::fs::symlink(fs::read_link(source)?, target)?;
+            } else if kind.is_file() {
+                fs::copy(source, target)?;
+            }
+        }
+    }
+    Ok(())
+}
