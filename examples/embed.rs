@@ -12,6 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One run: packages, code, limits. The call blocks until the run has ended.
     let request = RunRequest {
         requirements: vec!["numpy".into()],
+        lock: None,
         invocation: Invocation {
             limits: Limits {
                 wall_clock: Duration::from_secs(5),

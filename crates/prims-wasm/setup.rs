@@ -30,7 +30,7 @@ pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<In
 fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
     let guest = embedded_guest(&cache);
     let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
-    Ok(Interpreter::new(guest, index, cache, options)?)
+    Ok(Interpreter::new(guest, index, cache, options, None)?)
 }
 
 /// The embedded guest. Its folders are unpacked into the cache when a run first looks into them.
@@ -59,7 +59,7 @@ pub fn interpreter_overlaid(cache_dir: Option<&Path>, options: Options, overlay:
         ..plain
     };
     let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
-    Ok(Interpreter::new(guest, index, cache, options)?)
+    Ok(Interpreter::new(guest, index, cache, options, None)?)
 }
 
 /// The same for a command: progress is shown, and so is where the cache lies if that is not where one would look.

@@ -9,24 +9,25 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod images;
 mod mime;
+mod packages;
 mod sessions;
 mod workspace;
 
+pub use packages::{PackageOptions, ProgressFactory, Wanted};
 pub use sessions::{
     Call, CallReport, Handle, Memory, NewSession, SessionError, SessionInfo, SessionSettings, Sessions,
 };
 pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, Part, Workspace, WorkspacePath};
 
+use images::Images;
+use packages::{Asked, Packages};
 use prims_cache::Cache;
-use prims_packages::{BundledIndex, Requirements};
+use prims_packages::{BundledIndex, Lock};
 use prims_sandbox::{Environment, Guest, Image, Invocation, Options, Outcome, Sandbox};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// Images kept mapped at a time; the one used longest ago goes first.
-const MAPPED_IMAGES: usize = 8;
 
 /// Name under which the runtime expands to the modules it always imports.
 const DEFAULT_PRELOAD: &str = "@default";
@@ -43,16 +44,8 @@ pub struct Interpreter(Arc<Shared>);
 
 struct Shared {
     sandbox: Sandbox,
-    cache: Cache,
-    index: BundledIndex,
+    packages: Packages,
     images: Mutex<Images>,
-}
-
-/// The most recently used environments, found by what was asked for.
-#[derive(Default)]
-struct Images {
-    clock: u64,
-    by_requirements: HashMap<Vec<String>, (u64, Prepared)>,
 }
 
 /// An environment that is ready to run code in.
@@ -70,7 +63,9 @@ pub struct Prepared {
 pub struct RunRequest {
     /// Requirements as in `pip install`, for example `numpy` or `numpy>=2`.
     pub requirements: Vec<String>,
-    /// The code and its limits.
+    /// A lock to install instead.
+    pub lock: Option<Arc<Lock>>,
+    /// The code and its limits. A block of script metadata in it (PEP 723) adds requirements.
     pub invocation: Invocation,
 }
 
@@ -115,60 +110,72 @@ impl Error {
 }
 
 impl Interpreter {
-    /// Compiles the interpreter, or maps what was compiled before.
-    pub fn new(guest: Guest, index: BundledIndex, cache: Cache, options: Options) -> Result<Interpreter, Error> {
+    /// Compiles the interpreter, or maps what was compiled before. With `packages`, requirements are looked for on indexes too;
+    /// without, only what is bundled can be had, and no network is used.
+    pub fn new(
+        guest: Guest,
+        index: BundledIndex,
+        cache: Cache,
+        options: Options,
+        packages: Option<PackageOptions>,
+    ) -> Result<Interpreter, Error> {
         let sandbox = Sandbox::new(guest, cache.clone(), options)?;
         Ok(Interpreter(Arc::new(Shared {
             sandbox,
-            cache,
-            index,
+            packages: Packages::new(cache, index, packages)?,
             images: Mutex::default(),
         })))
     }
 
     /// The environment for some requirements: from memory, from the cache, or made now.
     pub fn prepare(&self, requirements: &[String]) -> Result<Prepared, Error> {
-        if let Some(known) = self.images().recall(requirements) {
-            return Ok(known);
-        }
+        self.prepare_for(&Wanted {
+            requirements,
+            ..Wanted::default()
+        })
+    }
+
+    /// The environment for everything a run wants.
+    pub fn prepare_for(&self, wanted: &Wanted) -> Result<Prepared, Error> {
+        let asked = self.0.packages.asked(wanted)?;
+        let outdated = match self.images().recall(&asked) {
+            Some((known, true)) => return Ok(known),
+            known => known.map(|(known, _)| known),
+        };
         // Building happens outside the lock; two callers may both get here, and the cache lets only one of them build.
-        let installed = self.install(requirements)?;
+        let installed = match (self.0.packages.environment(&asked), outdated) {
+            (Ok(installed), _) => Arc::new(installed),
+            // What worked an hour ago still does, whatever became of the index.
+            (Err(Error::Packages(prims_packages::Error::Index(_))), Some(known)) => return Ok(known),
+            (Err(error), _) => return Err(error),
+        };
         let known = self.images().with_digest(&installed.digest);
         let prepared = match known {
             Some(prepared) => prepared,
-            None => {
-                let image = self.0.sandbox.image(&environment(&installed))?;
-                Prepared {
-                    packages: installed.packages.clone(),
-                    image,
-                    installed,
-                }
-            }
+            None => Prepared {
+                packages: installed.packages.clone(),
+                image: self.0.sandbox.image(&environment(&installed))?,
+                installed,
+            },
         };
-        self.images().remember(requirements, prepared.clone());
+        self.images().remember(asked, prepared.clone());
         Ok(prepared)
     }
 
     /// The environment for some requirements with one certain image, which may have left the cache since: then from `keeper`.
     fn prepare_kept(&self, requirements: &[String], identity: &str, keeper: &Cache) -> Result<Option<Prepared>, Error> {
-        let known = self.images().recall(requirements);
-        if let Some(known) = known.filter(|known| known.image.identity() == identity) {
+        let asked = Asked::requirements(requirements);
+        let known = self.images().recall(&asked);
+        if let Some((known, _)) = known.filter(|(known, _)| known.image.identity() == identity) {
             return Ok(Some(known));
         }
-        let installed = self.install(requirements)?;
+        let installed = Arc::new(self.0.packages.environment(&asked)?);
         let kept = self.0.sandbox.kept_image(&environment(&installed), identity, keeper)?;
         Ok(kept.map(|image| Prepared {
             packages: installed.packages.clone(),
             image,
             installed,
         }))
-    }
-
-    fn install(&self, requirements: &[String]) -> Result<Arc<prims_packages::Environment>, Error> {
-        let shared = &self.0;
-        let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
-        let resolved = shared.index.resolve(&Requirements::parse(&names)?)?;
-        Ok(Arc::new(prims_packages::install(&shared.cache, &resolved)?))
     }
 
     fn images(&self) -> MutexGuard<'_, Images> {
@@ -178,7 +185,12 @@ impl Interpreter {
     /// Prepares the environment and runs the code.
     pub fn run(&self, request: &RunRequest) -> Result<RunReport, Error> {
         let began = Instant::now();
-        let prepared = self.prepare(&request.requirements)?;
+        let prepared = self.prepare_for(&Wanted {
+            requirements: &request.requirements,
+            lock: request.lock.clone(),
+            code: &request.invocation.code,
+            workspace: request.invocation.workspace.as_deref(),
+        })?;
         let prepare = began.elapsed();
         let outcome = prepared.image.run(&request.invocation)?;
         Ok(RunReport {
@@ -204,35 +216,5 @@ fn environment(installed: &prims_packages::Environment) -> Environment {
         path: installed.path.clone(),
         digest: installed.digest.clone(),
         preload: preload.map(str::to_owned).collect(),
-    }
-}
-
-impl Images {
-    fn recall(&mut self, requirements: &[String]) -> Option<Prepared> {
-        self.clock += 1;
-        let (used, prepared) = self.by_requirements.get_mut(requirements)?;
-        *used = self.clock;
-        Some(prepared.clone())
-    }
-
-    /// The same environment asked for in other words.
-    fn with_digest(&self, digest: &str) -> Option<Prepared> {
-        let mut all = self.by_requirements.values().map(|(_, prepared)| prepared);
-        all.find(|prepared| prepared.installed.digest == digest).cloned()
-    }
-
-    fn remember(&mut self, requirements: &[String], prepared: Prepared) {
-        let oldest = self
-            .by_requirements
-            .iter()
-            .min_by_key(|(_, (used, _))| *used)
-            .map(|(asked, _)| asked.clone());
-        if self.by_requirements.len() >= MAPPED_IMAGES
-            && let Some(oldest) = oldest
-        {
-            self.by_requirements.remove(&oldest);
-        }
-        self.by_requirements
-            .insert(requirements.to_vec(), (self.clock, prepared));
     }
 }

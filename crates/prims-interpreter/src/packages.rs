@@ -3,9 +3,10 @@
 use crate::Error;
 use prims_cache::Cache;
 use prims_packages::{
-    BundledIndex, Environment, Indexes, Inputs, Lock, Name, Progress, Requirements, Target, imported_names, install,
-    requirement_for, resolve,
+    BundledIndex, Environment, IndexSettings, Indexes, Inputs, Lock, Name, Progress, Requirements, Resolved, Target,
+    imported_names, install, requirement_for, resolve, script_requirements,
 };
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,6 +49,8 @@ pub(crate) struct Packages {
     cache: Cache,
     bundled: BundledIndex,
     options: PackageOptions,
+    /// Whether there is nothing but what is bundled.
+    bundled_only: bool,
     target: Target,
     standard_library: BTreeSet<&'static str>,
 }
@@ -62,21 +65,43 @@ pub(crate) struct Asked {
     lock: Option<Arc<Lock>>,
 }
 
+impl Asked {
+    /// These and nothing else.
+    pub(crate) fn requirements(requirements: &[String]) -> Asked {
+        Asked {
+            requirements: requirements.to_vec(),
+            imports: vec![],
+            lock: None,
+        }
+    }
+}
+
 impl Packages {
-    pub(crate) fn new(cache: Cache, bundled: BundledIndex, options: PackageOptions) -> Packages {
-        Packages {
+    pub(crate) fn new(cache: Cache, bundled: BundledIndex, options: Option<PackageOptions>) -> Result<Packages, Error> {
+        let bundled_only = options.is_none();
+        let options = match options {
+            Some(options) => options,
+            None => PackageOptions {
+                indexes: Indexes::new(IndexSettings::bundled_only(), bundled.clone(), cache.clone())?,
+                policy: Inputs::default(),
+                auto_deps: false,
+                progress: None,
+            },
+        };
+        Ok(Packages {
             cache,
             bundled,
             options,
+            bundled_only,
             target: Target::default(),
             standard_library: STANDARD_LIBRARY.lines().collect(),
-        }
+        })
     }
 
     /// What is asked for in all, read from the code too.
     pub(crate) fn asked(&self, wanted: &Wanted) -> Result<Asked, Error> {
         let mut requirements = wanted.requirements.to_vec();
-        requirements.extend(prims_packages::script_requirements(wanted.code, &self.target)?);
+        requirements.extend(script_requirements(wanted.code, &self.target)?);
         let imports = match (self.options.auto_deps, &wanted.lock) {
             (true, None) => self.imports(wanted),
             _ => vec![],
@@ -103,45 +128,20 @@ impl Packages {
 
     /// The environment for what is asked for.
     pub(crate) fn environment(&self, asked: &Asked) -> Result<Environment, Error> {
-        let indexes = || {
-            let progress = self.options.progress.as_ref().map(|progress| progress());
-            self.options.indexes.session(progress.unwrap_or_default())
-        };
+        let session = OnceCell::new();
+        let indexes = || session.get_or_init(|| self.session());
         if let Some(lock) = &asked.lock {
             return Ok(indexes().install(lock)?);
         }
-        let explicit = self.inputs(&asked.requirements)?;
-        let environment = match self.from_the_bundle(&explicit) {
-            Some(environment) => environment?,
-            None => self.from_indexes(&indexes(), &explicit)?,
-        };
-        let provided = |module: &String| environment.top_level.contains(module);
-        let missing: Vec<&String> = asked.imports.iter().filter(|module| !provided(module)).collect();
-        if missing.is_empty() {
-            return Ok(environment);
-        }
-        self.with_imports(&asked.requirements, &missing, &indexes, environment)
-    }
-
-    /// The environment with the packages that provide some modules. A module that no package provides is left out: importing it will
-    /// say so, and the code may be prepared for that.
-    fn with_imports(
-        &self,
-        requirements: &[String],
-        modules: &[&String],
-        indexes: &dyn Fn() -> Indexes,
-        without: Environment,
-    ) -> Result<Environment, Error> {
-        let mut names: BTreeSet<Name> = modules.iter().filter_map(|module| requirement_for(module)).collect();
-        let indexes = indexes();
+        let without = self.resolved(&asked.requirements, &indexes)?;
+        let provided = |module: &String| without.top_level.contains(module);
+        let missing = asked.imports.iter().filter(|module| !provided(module));
+        let mut names: BTreeSet<Name> = missing.filter_map(|module| requirement_for(module)).collect();
+        // A module that no package provides is left out: importing it will say so, and the code may be prepared for that.
         while !names.is_empty() {
-            let mut all = requirements.to_vec();
+            let mut all = asked.requirements.clone();
             all.extend(names.iter().map(Name::to_string));
-            let inputs = self.inputs(&all)?;
-            let found = match self.from_the_bundle(&inputs) {
-                Some(environment) => environment,
-                None => self.from_indexes(&indexes, &inputs),
-            };
+            let found = self.resolved(&all, &indexes);
             let guilty = match &found {
                 Err(Error::Packages(error)) => error.package().and_then(Name::parse),
                 _ => None,
@@ -155,16 +155,32 @@ impl Packages {
         Ok(without)
     }
 
-    fn inputs(&self, requirements: &[String]) -> Result<Inputs, Error> {
-        let texts: Vec<&str> = requirements.iter().map(String::as_str).collect();
-        let mut inputs = self.options.policy.clone();
-        inputs.requirements = Requirements::parse(&texts)?;
-        Ok(inputs)
+    /// One look at the indexes, with a budget of its own.
+    fn session(&self) -> Indexes {
+        let progress = self.options.progress.as_ref().map(|progress| progress());
+        self.options.indexes.session(progress.unwrap_or_default())
     }
 
-    /// What is bundled, if that is enough: no index is asked, so it works anywhere and takes no time. Whatever goes wrong here is
-    /// better explained by who can see all there is.
-    fn from_the_bundle(&self, inputs: &Inputs) -> Option<Result<Environment, Error>> {
+    fn resolved<'a>(&self, requirements: &[String], indexes: &dyn Fn() -> &'a Indexes) -> Result<Environment, Error> {
+        let texts: Vec<&str> = requirements.iter().map(String::as_str).collect();
+        let requirements = Requirements::parse(&texts)?;
+        if self.bundled_only {
+            return Ok(install(&self.cache, &self.bundled.resolve(&requirements)?)?);
+        }
+        let inputs = Inputs {
+            requirements,
+            ..self.options.policy.clone()
+        };
+        if let Some(resolved) = self.bundled(&inputs) {
+            return Ok(install(&self.cache, &resolved)?);
+        }
+        let lock = resolve(&inputs, &self.target, indexes())?;
+        Ok(indexes().install(&lock)?)
+    }
+
+    /// What is bundled, if that is enough: no index is asked, so it works anywhere and takes no time. Where it is not enough, who can
+    /// see all there is explains it better.
+    fn bundled(&self, inputs: &Inputs) -> Option<Resolved> {
         let unconditional = Inputs {
             requirements: inputs.requirements.clone(),
             exclude: inputs.exclude.clone(),
@@ -177,14 +193,10 @@ impl Packages {
         let resolved = self.bundled.resolve(&inputs.requirements).ok()?;
         let is_allowed =
             |name| !inputs.exclude.contains(name) && inputs.allow.as_ref().is_none_or(|allowed| allowed.contains(name));
-        if !resolved.wheels().iter().all(|wheel| is_allowed(wheel.name())) {
-            return None;
-        }
-        Some(install(&self.cache, &resolved).map_err(Error::from))
-    }
-
-    fn from_indexes(&self, indexes: &Indexes, inputs: &Inputs) -> Result<Environment, Error> {
-        let lock = resolve(inputs, &self.target, indexes)?;
-        Ok(indexes.install(&lock)?)
+        resolved
+            .wheels()
+            .iter()
+            .all(|wheel| is_allowed(wheel.name()))
+            .then_some(resolved)
     }
 }

@@ -449,6 +449,19 @@ fn by(required_by: &Option<String>) -> String {
 }
 
 impl Error {
+    /// The package that cannot be had, where one package is the reason.
+    pub fn package(&self) -> Option<&str> {
+        match self {
+            Error::UnknownPackage { name, .. }
+            | Error::NotFound { name, .. }
+            | Error::NoVersion { name, .. }
+            | Error::NoMatchingVersion { name, .. }
+            | Error::NoWheel { name, .. }
+            | Error::Excluded { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+
     /// What to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -56,7 +56,7 @@ pub use http::Patience;
 pub use imports::{imported_names, requirement_for};
 pub use index::{BundledIndex, BundledWheel, Resolved, ResolvedWheel};
 pub use indexes::Indexes;
-pub use inputs::Inputs;
+pub use inputs::{Inputs, script_requirements};
 pub use install::{Environment, install};
 pub use location::redacted;
 pub use metadata::Metadata;

@@ -28,6 +28,7 @@ pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u
     console::out("\nIts output, from a fresh and isolated interpreter:\n\n");
     let request = RunRequest {
         requirements: arguments.packages.deps.clone(),
+        lock: None,
         invocation: Invocation {
             filename: "numpy_example.py".into(),
             sink: Some(console::live()),

@@ -36,6 +36,7 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
     let interpreter = setup::for_command(cache_dir)?;
     let request = RunRequest {
         requirements: arguments.packages.deps.clone(),
+        lock: None,
         invocation,
     };
     let report = interpreter.run(&request)?;

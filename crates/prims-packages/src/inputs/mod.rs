@@ -29,6 +29,14 @@ pub struct Inputs {
     pub require_hashes: bool,
 }
 
+/// The requirements a script says it has, in a block `# /// script` (PEP 723). A script without one has none.
+///
+/// # Errors
+/// [`Error::Script`] when there are several blocks, when it does not read, or when it is for another Python.
+pub fn script_requirements(code: &str, target: &Target) -> Result<Vec<String>, Error> {
+    script::dependencies(code, target)
+}
+
 impl Inputs {
     /// Inputs that are only a list of requirements.
     ///
@@ -64,7 +72,7 @@ impl Inputs {
     /// [`Error::Script`] when there are several blocks, when it does not read, or when it is for another Python;
     /// [`Error::Requirement`] when one of its requirements is refused.
     pub fn add_script(&mut self, code: &str, target: &Target) -> Result<(), Error> {
-        let texts = script::dependencies(code, target)?;
+        let texts = script_requirements(code, target)?;
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         self.requirements.0.extend(Requirements::parse(&texts)?.0);
         Ok(())
