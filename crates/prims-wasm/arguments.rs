@@ -1,5 +1,6 @@
 //! Flags and arguments, exactly as they are typed.
 
+use crate::settings::SettingArguments;
 use clap::{Args, Parser, Subcommand};
 use prims_sandbox::Limits;
 use std::path::PathBuf;
@@ -25,6 +26,18 @@ pub(crate) enum Command {
     Example(Example),
     /// Compile the interpreter and build images now, so that the first run is fast.
     Warm(Warm),
+    /// Print the effective settings and where each comes from.
+    Config(Config),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) settings: SettingArguments,
+
+    /// Print them as JSON instead of in the form of the file.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -127,7 +140,7 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
 }
 
 /// A number and a unit: `ms`, `s` (or none), `m`, `h`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let error = || format!("`{text}` is not a duration, expected for example 500ms, 10s or 2m");
     let (number, unit) = split_unit(text);
     let seconds = match unit {
@@ -143,7 +156,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// A number and a unit: bytes if none, `k`, `m`, `g` (powers of 1024, `b` or `ib` may follow).
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let error = || format!("`{text}` is not a size, expected for example 256m or 1g");
     let (number, unit) = split_unit(text);
     let shift = match unit.to_ascii_lowercase().trim_end_matches('b').trim_end_matches('i') {

@@ -5,10 +5,14 @@
 //! `prims-sandbox` (image and invocation to outcome) and `prims-cache`.
 
 mod arguments;
+pub mod auth;
 mod commands;
 mod console;
+pub mod fetch;
 pub mod guest;
+pub mod http;
 mod report;
+pub mod settings;
 mod setup;
 
 pub use commands::{Error, main};

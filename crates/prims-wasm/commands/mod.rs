@@ -1,5 +1,6 @@
 //! The commands: one file each.
 
+mod config;
 mod example;
 mod run;
 mod warm;
@@ -20,6 +21,9 @@ pub enum Error {
     /// The cache cannot be used.
     #[error(transparent)]
     Cache(#[from] prims_cache::Error),
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Settings(#[from] crate::settings::Error),
     /// The embedded guest cannot be unpacked.
     #[error(transparent)]
     Guest(#[from] crate::guest::Error),
@@ -46,6 +50,7 @@ impl Error {
         match self {
             Error::Interpreter(error) => error.hint(),
             Error::Cache(error) => error.hint().map(Into::into),
+            Error::Settings(error) => error.hint(),
             Error::Read { .. } => Some("give the path of a Python file, `-` for standard input, or -c CODE".into()),
             _ => None,
         }
@@ -61,6 +66,7 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
+        Command::Config(arguments) => config::config(arguments),
     };
     match done {
         Ok(code) => ExitCode::from(code),

@@ -1,0 +1,256 @@
+//! The HTTP edge: everything between a socket and the service that speaks MCP.
+//!
+//! [`Server`] takes any [`Router`] that answers at `/mcp` and lets only requests reach it that are for this server (`Host`), from
+//! pages that may call it (`Origin`), of callers it knows ([`crate::auth`]), in sizes and at rates it can bear. In this order, and
+//! before a body is read. It adds `/healthz` (the process is alive), `/readyz` (runs can begin), `/metrics` (Prometheus),
+//! `/artifacts/…` and the metadata of the protected resource. Connections have times and a number ([`connections`]).
+//!
+//! It listens on the loopback interface. Other addresses need a way to know callers, or the word that nobody shall be asked.
+
+mod answer;
+mod artifacts;
+mod authority;
+mod body;
+mod connections;
+mod edge;
+mod held;
+pub mod log;
+mod metrics;
+mod timed;
+
+pub use artifacts::{Artifact, Artifacts, NoArtifact};
+pub use metrics::{Gauges, Levels, Metrics, Phase};
+
+use crate::auth::{Authenticator, Quotas};
+use crate::settings::{ServerSettings, Settings};
+use authority::{BadName, Names};
+use axum::Router;
+use axum::http::StatusCode;
+use body::Bodies;
+use connections::Bounds;
+use edge::Edge;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use timed::Times;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+/// A server that cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Everybody on the network could run code.
+    #[error("`{host}` is reachable from other machines and callers are not asked who they are")]
+    Exposed {
+        /// The address to listen on.
+        host: IpAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on `{address}`")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An allowed host is no host.
+    #[error("`{0}` is not a host, expected for example prims.example or prims.example:8443")]
+    Host(String),
+    /// An allowed origin is no origin.
+    #[error("`{0}` is not an origin, expected for example https://app.example")]
+    Origin(String),
+    /// Callers cannot be told apart.
+    #[error(transparent)]
+    Auth(#[from] crate::auth::Error),
+    /// The server would have no address that clients could use.
+    #[error("`{0}` cannot be the address of this server")]
+    PublicUrl(Url),
+    /// The metrics cannot be set up.
+    #[error("cannot set up the metrics")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Error {
+    /// What to do about it, where there is something to do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Error::Exposed { .. } => Some(
+                "set --auth-token-file or --oauth-issuer, or say --allow-unauthenticated if something in front of it asks"
+                    .into(),
+            ),
+            Error::Bind { .. } => Some("choose another --port, or 0 for any free one".into()),
+            Error::Auth(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether runs can begin.
+#[derive(Debug)]
+pub struct Readiness(AtomicU8);
+
+impl Readiness {
+    const STARTING: u8 = 0;
+    const READY: u8 = 1;
+    const DRAINING: u8 = 2;
+
+    /// Not yet.
+    pub fn starting() -> Arc<Readiness> {
+        Arc::new(Readiness(AtomicU8::new(Self::STARTING)))
+    }
+
+    /// The interpreter is there. Says nothing once the server is about to end.
+    pub fn ready(&self) {
+        let _ = self
+            .0
+            .compare_exchange(Self::STARTING, Self::READY, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// Whether they can.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == Self::READY
+    }
+
+    fn draining(&self) {
+        self.0.store(Self::DRAINING, Ordering::SeqCst);
+    }
+
+    fn answer(&self) -> axum::http::Response<axum::body::Body> {
+        match self.0.load(Ordering::SeqCst) {
+            Self::READY => answer::text(StatusCode::OK, "ready\n"),
+            Self::DRAINING => answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
+            _ => answer::text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        }
+    }
+}
+
+/// What the edge stands in front of.
+pub struct Service {
+    /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
+    pub mcp: Router,
+    /// Keeps files of sessions; without it there is no `/artifacts`.
+    pub artifacts: Option<Arc<dyn Artifacts>>,
+    /// Knows the levels for `/metrics`.
+    pub gauges: Arc<dyn Gauges>,
+    /// Counts; the service tells it about runs.
+    pub metrics: Arc<Metrics>,
+    /// Whether runs can begin.
+    pub readiness: Arc<Readiness>,
+    /// Cancelled when requests did not end in the time they have after the server was asked to stop.
+    pub abandon: CancellationToken,
+}
+
+/// A server that listens.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    bounds: Bounds,
+    edge: Arc<Edge>,
+    abandon: CancellationToken,
+}
+
+impl Server {
+    /// Checks what is exposed to whom, and listens.
+    pub async fn bind(settings: &Settings, service: Service) -> Result<Server, Error> {
+        let server = &settings.server;
+        let names = Names::new(server).map_err(|bad| match bad {
+            BadName::Host(text) => Error::Host(text),
+            BadName::Origin(text) => Error::Origin(text),
+        })?;
+        let asked = settings.auth.token_file.is_some() || settings.auth.oauth_issuer.is_some();
+        if !server.host.is_loopback() && !asked && !server.allow_unauthenticated {
+            return Err(Error::Exposed { host: server.host });
+        }
+        let address = SocketAddr::new(server.host, server.port);
+        let failed = |source| Error::Bind { address, source };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let edge = Arc::new(Edge {
+            names,
+            authenticator: Authenticator::new(&settings.auth, &endpoint(server, address)?)?,
+            quotas: Quotas::new(&settings.auth),
+            bodies: Bodies::new(server.max_body.as_usize(), server.body_timeout),
+            mcp: service.mcp,
+            artifacts: service.artifacts,
+            gauges: service.gauges,
+            metrics: service.metrics,
+            readiness: service.readiness,
+        });
+        Ok(Server {
+            listener,
+            address,
+            bounds: bounds(server),
+            edge,
+            abandon: service.abandon,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers requests until `stop`. Then no connection is accepted, requests have some time to end, and those that do not are
+    /// cancelled.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        let readiness = self.edge.readiness.clone();
+        let stop = async move {
+            stop.await;
+            readiness.draining();
+        };
+        tracing::info!(address = %self.address, connections = self.bounds.connections, "listening");
+        connections::serve(self.listener, self.bounds, self.edge, stop, &self.abandon).await;
+        tracing::info!("stopped");
+    }
+}
+
+fn bounds(server: &ServerSettings) -> Bounds {
+    let bounds = Bounds {
+        times: Times {
+            header: server.header_timeout,
+            idle: server.idle_timeout,
+            write: server.write_timeout,
+        },
+        connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX).max(1),
+        drain: server.drain_timeout,
+    };
+    bounds.within_system()
+}
+
+/// The address of the MCP endpoint as clients know it.
+fn endpoint(server: &ServerSettings, address: SocketAddr) -> Result<Url, Error> {
+    if let Some(public) = &server.public_url {
+        if !matches!(public.scheme(), "https" | "http") || public.query().is_some() {
+            return Err(Error::PublicUrl(public.clone()));
+        }
+        let mut url = public.clone();
+        let path = public.path().trim_end_matches('/');
+        url.set_path(&format!("{}/mcp", path.strip_suffix("/mcp").unwrap_or(path)));
+        return Ok(url);
+    }
+    let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let text = format!("http://{}/mcp", SocketAddr::new(host, address.port()));
+    // An address is always a host.
+    Url::parse(&text).map_err(|_| Error::Host(text))
+}
+
+/// Comes when the process is asked to end: SIGTERM, or an interrupt from the keyboard.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Without handlers the signals end the process, as they do by default.
+        _ => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
