@@ -6,11 +6,12 @@
 use crate::link::{LinkageRecord, MAX_LIBRARIES};
 use crate::outcome::Prepared;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Changes whenever images of an older build must not be used: the transform, the wire format, the order of mounts.
-pub(crate) const IMAGE_VERSION: u32 = 1;
+pub(crate) const IMAGE_VERSION: u32 = 2;
 
 /// Holes are found at this granularity, the smallest page of any host.
 const PAGE: usize = 4096;
@@ -23,6 +24,8 @@ pub(crate) struct ImageRecord {
     pub(crate) prepared: Prepared,
     /// The environment's native modules: guest path and digest of the WebAssembly.
     pub(crate) libraries: Vec<(String, String)>,
+    /// Those that cannot be used: guest path and reason.
+    pub(crate) unusable: BTreeMap<String, String>,
 }
 
 /// Writes a memory so that its zero pages stay holes. The result is a whole number of the largest usual host page (64 KiB is

@@ -17,6 +17,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod check;
+mod compile;
 mod engine;
 mod error;
 mod host;
@@ -26,6 +28,7 @@ mod limits;
 mod link;
 mod memory;
 mod mounts;
+mod offenders;
 mod outcome;
 mod sandbox;
 mod stack;
@@ -34,6 +37,7 @@ mod symbols;
 mod transform;
 mod wasi;
 
+pub use check::SideModuleProblem;
 pub use error::Error;
 pub use limits::{AboveCeiling, Limits};
 pub use memory::SlotPolicy;
