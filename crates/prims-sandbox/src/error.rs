@@ -13,11 +13,9 @@ pub enum Error {
         #[source]
         source: wasmtime::Error,
     },
-    /// A module of an environment cannot be used.
-    #[error("module `{path}` cannot be used: {reason}")]
+    /// A module cannot be used.
+    #[error("the module cannot be used: {reason}")]
     Module {
-        /// Its path inside the environment.
-        path: String,
         /// What is wrong with it.
         reason: String,
     },
@@ -64,9 +62,6 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Cache(error) => error.hint().map(Into::into),
-            Error::Module { .. } => {
-                Some("remove the package that brings it, or use a version without native code".into())
-            }
             Error::State(_) => Some("start the session over; its files are still there".into()),
             Error::Limit(_) => Some("ask for less, or have the operator raise the ceiling".into()),
             _ => None,

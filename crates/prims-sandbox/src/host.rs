@@ -15,7 +15,7 @@ const SLICE: i64 = 200_000;
 const REPLY_OVERHEAD: usize = 64 << 10;
 
 /// Entries of the one function table; the interpreter has some 10,000, numpy adds 5,000.
-const TABLE_ELEMENTS: usize = 1 << 18;
+pub(crate) const TABLE_ELEMENTS: usize = 1 << 18;
 
 /// The store's data.
 pub(crate) struct Host {

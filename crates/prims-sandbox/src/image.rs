@@ -6,6 +6,7 @@
 use crate::link::{LinkageRecord, MAX_LIBRARIES};
 use crate::outcome::Prepared;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,8 @@ pub(crate) struct ImageRecord {
     pub(crate) prepared: Prepared,
     /// The environment's native modules: guest path and digest of the WebAssembly.
     pub(crate) libraries: Vec<(String, String)>,
+    /// Those that cannot be used: guest path and reason.
+    pub(crate) unusable: BTreeMap<String, String>,
 }
 
 /// Writes a memory so that its zero pages stay holes. The result is a whole number of the largest usual host page (64 KiB is

@@ -17,6 +17,8 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod check;
+mod compile;
 mod engine;
 mod error;
 mod host;
@@ -26,6 +28,7 @@ mod limits;
 mod link;
 mod memory;
 mod mounts;
+mod offenders;
 mod outcome;
 mod pages;
 mod sandbox;
@@ -36,6 +39,7 @@ mod symbols;
 mod transform;
 mod wasi;
 
+pub use check::SideModuleProblem;
 pub use error::Error;
 pub use limits::{AboveCeiling, Limits};
 pub use memory::SlotPolicy;

@@ -16,7 +16,7 @@ use crate::host::{self, Host};
 use crate::symbols::{Symbols, TablePositions};
 use crate::transform::{self, ModuleInfo, SlotKind};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
     AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut, Table,
@@ -53,7 +53,7 @@ impl Compiled {
         }
     }
 
-    fn info(&self) -> &ModuleInfo {
+    pub(crate) fn info(&self) -> &ModuleInfo {
         &self.record.info
     }
 
@@ -64,7 +64,12 @@ impl Compiled {
 }
 
 /// The side modules of an environment by guest path.
-pub(crate) type Libraries = HashMap<String, Arc<Compiled>>;
+#[derive(Default)]
+pub(crate) struct Libraries {
+    pub(crate) usable: HashMap<String, Arc<Compiled>>,
+    /// Why the others are not.
+    pub(crate) unusable: BTreeMap<String, String>,
+}
 
 /// Which instance a symbol belongs to: 0 is the interpreter, `k` the k-th library.
 type Owner = u32;
@@ -164,6 +169,8 @@ enum Source {
 pub(crate) enum LinkError {
     #[error("no such module in this environment")]
     Unknown,
+    #[error("{0}")]
+    Unusable(String),
     #[error("more than {MAX_LIBRARIES} modules are loaded")]
     TooMany,
     #[error("undefined symbol: {0}")]
@@ -251,18 +258,28 @@ impl Linkage {
         }
     }
 
-    /// Who defines a function: the interpreter, else the library loaded first.
-    fn function_owner(&self, symbol: &str) -> Option<Owner> {
-        (0..=self.loaded.len() as Owner).find(|owner| self.symbols(*owner).functions.contains_key(symbol))
+    /// The order in which `library` looks for symbols: the interpreter, itself, the libraries in the order they were loaded. Modules
+    /// that happen to use the same names must not get each other's.
+    fn owners(&self, library: Owner) -> impl Iterator<Item = Owner> {
+        [0, library].into_iter().chain(1..=self.loaded.len() as Owner)
     }
 
-    /// The address of a data symbol.
-    fn data_address(&self, symbol: &str) -> Option<u32> {
-        if let Some(address) = self.program.symbols().data.get(symbol) {
-            return Some(*address);
-        }
-        let found = |l: &Loaded| Some(l.library.symbols().data.get(symbol)?.wrapping_add(l.record.memory_base));
-        self.loaded.iter().find_map(found)
+    /// Who defines a function that `library` refers to.
+    fn function_owner(&self, library: Owner, symbol: &str) -> Option<Owner> {
+        self.owners(library)
+            .find(|owner| self.symbols(*owner).functions.contains_key(symbol))
+    }
+
+    /// The address of a data symbol that `library` refers to.
+    fn data_address(&self, library: Owner, symbol: &str) -> Option<u32> {
+        self.owners(library).find_map(|owner| {
+            let address = *self.symbols(owner).data.get(symbol)?;
+            let base = match owner {
+                0 => 0,
+                k => self.loaded[k as usize - 1].record.memory_base,
+            };
+            Some(address.wrapping_add(base))
+        })
     }
 
     fn known_index(&self, owner: Owner, symbol: &str) -> Option<u32> {
@@ -341,8 +358,11 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     if let Some(at) = linkage.loaded.iter().position(|loaded| loaded.record.path == path) {
         return Ok(Ok(at as u32 + 1));
     }
-    let Some(library) = linkage.libraries.get(path).cloned() else {
-        return Ok(Err(LinkError::Unknown));
+    let Some(library) = linkage.libraries.usable.get(path).cloned() else {
+        let reason = linkage.libraries.unusable.get(path);
+        return Ok(Err(
+            reason.map_or(LinkError::Unknown, |reason| LinkError::Unusable(reason.clone()))
+        ));
     };
     if linkage.loaded.len() >= MAX_LIBRARIES {
         return Ok(Err(LinkError::TooMany));
@@ -405,7 +425,7 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     // Its own globals keep their first values, all others get theirs here. From here on the library is part of the instance, so
     // a failure must take it out again.
     call(&mut store, instance, transform::SAVE_GLOBALS, globals)?;
-    if let Err(error) = fill_globals(&mut store, &library, &main, memory_base, table_base, globals) {
+    if let Err(error) = fill_globals(&mut store, handle, &library, &main) {
         store.data_mut().linkage.loaded.pop();
         return Ok(Err(error));
     }
@@ -425,18 +445,17 @@ fn globals_size(info: &ModuleInfo) -> u32 {
 /// Writes what a library's globals are to be to where it will load them from.
 fn fill_globals(
     store: &mut StoreContextMut<'_, Host>,
+    handle: Owner,
     library: &Compiled,
     main: &Main,
-    memory_base: u32,
-    table_base: u32,
-    globals: u32,
 ) -> Result<(), LinkError> {
+    let record = Arc::clone(&store.data().linkage.loaded[handle as usize - 1].record);
     for (k, slot) in library.info().slots.iter().enumerate() {
         let found = match &slot.what {
-            SlotKind::MemoryBase => Some(memory_base),
-            SlotKind::TableBase => Some(table_base),
-            SlotKind::GotMem(symbol) => store.data().linkage.data_address(symbol),
-            SlotKind::GotFunc(symbol) => match store.data().linkage.function_owner(symbol) {
+            SlotKind::MemoryBase => Some(record.memory_base),
+            SlotKind::TableBase => Some(record.table_base),
+            SlotKind::GotMem(symbol) => store.data().linkage.data_address(handle, symbol),
+            SlotKind::GotFunc(symbol) => match store.data().linkage.function_owner(handle, symbol) {
                 Some(owner) => Some(index_of(store, owner, symbol)?),
                 None => None,
             },
@@ -450,7 +469,7 @@ fn fill_globals(
             }
             (_, None) => 0,
         };
-        let at = globals as usize + 8 * k;
+        let at = record.globals as usize + 8 * k;
         main.memory
             .write(&mut *store, at, &u64::from(value).to_le_bytes())
             .map_err(|_| LinkError::Memory)?;
@@ -639,7 +658,12 @@ impl ImageLinkage {
         };
         let (mut loads, mut shared, mut known) = (vec![], vec![], HashMap::new());
         for record in &record.loads {
-            let library = Arc::clone(libraries.get(&record.path).ok_or_else(|| missing(&record.path))?);
+            let library = Arc::clone(
+                libraries
+                    .usable
+                    .get(&record.path)
+                    .ok_or_else(|| missing(&record.path))?,
+            );
             let imports = names
                 .plan(&library)
                 .map_err(|error| wasmtime::format_err!("{}: {error}", record.path))?;

@@ -3,21 +3,23 @@
 mod stateful;
 
 use self::stateful::{Call, Ending};
+use crate::check::{self, SideModuleProblem};
+use crate::compile::Compiler;
 use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
 use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
 use crate::janitor;
 use crate::limits::Limits;
-use crate::link::{self, Compiled, CompiledRecord, ImageLinkage, Libraries, Linkage};
+use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
 use crate::memory::{self, Mapped, SlotPolicy};
 use crate::mounts::{RunFolders, mounts};
+use crate::offenders;
 use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage};
 use crate::stack;
 use crate::state::{ImageId, Kept};
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
-use crate::symbols::TablePositions;
-use crate::transform::{self, Meter, Role, TransformOptions};
+use crate::transform::{self, Meter, ModuleInfo, TransformOptions};
 use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, FileEntry, Key};
 use std::path::PathBuf;
@@ -30,12 +32,11 @@ pub use self::stateful::StatefulRun;
 /// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
 const READY: usize = 2;
 
-/// What building an image may use: importing packages takes seconds, never minutes.
-const BUILD_LIMITS: Limits = Limits {
-    wall_clock: Duration::from_secs(120),
-    memory: 1 << 30,
-    ..Limits::DEFAULT
-};
+/// Memory that building an image may use.
+const BUILD_MEMORY: u64 = 1 << 30;
+
+/// How large an image may be: it counts against the memory limit of every run, so this is half of the default.
+const IMAGE_BYTES: usize = 256 << 20;
 
 /// The interpreter: its WebAssembly and the folders it starts from.
 #[derive(Clone)]
@@ -98,12 +99,13 @@ pub enum Metering {
 }
 
 impl Metering {
-    fn options(self) -> TransformOptions {
+    pub(crate) fn options(self, main: Option<&ModuleInfo>) -> TransformOptions<'_> {
         let meter = match self {
             Metering::On => Meter::On,
             Metering::OffForMeasuring => Meter::Off,
         };
         TransformOptions {
+            main,
             meter,
             ..TransformOptions::default()
         }
@@ -166,15 +168,14 @@ impl Sandbox {
                 sink(Progress::CompilingInterpreter);
             }
         };
-        let program = compile(
-            &engine,
-            &cache,
-            options.metering,
-            &guest.module_digest,
-            Role::Main,
-            announce,
-            load,
-        )?;
+        let compiler = Compiler {
+            engine: &engine,
+            cache: &cache,
+            metering: options.metering,
+            guest: &guest,
+            main: None,
+        };
+        let program = compiler.compile(&guest.module_digest, announce, load)?;
         let pre = linker
             .instantiate_pre(&program.module)
             .map_err(Error::engine("linking the interpreter"))?;
@@ -187,6 +188,14 @@ impl Sandbox {
             cache,
             options,
         })))
+    }
+
+    /// Whether a native module could be loaded: it is valid, within bounds, and all that it imports is there. Compiles nothing.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn check_side_module(&self, wasm: &[u8]) -> Result<(), SideModuleProblem> {
+        check::check(wasm, self.0.program.info())
     }
 
     fn report(&self, progress: Progress) {
@@ -211,7 +220,9 @@ impl Sandbox {
         let entry = shared.cache.file("image", &key, |out| {
             self.report(Progress::BuildingImage);
             let libraries = self.compile_environment(environment)?;
-            let (record, memory) = self.build(environment, &libraries)?;
+            let attempt = |preload: &[String], time| self.build(environment, preload, time, &libraries);
+            let ((mut record, memory), skipped) = offenders::build(&environment.preload, attempt)?;
+            record.prepared.skipped.extend(skipped);
             write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
             out.set_len(record.memory_len as u64)
                 .map_err(Error::io("cannot write the image"))?;
@@ -235,7 +246,7 @@ impl Sandbox {
             .map_err(|error| Error::Invalid(format!("the image's record does not read: {error}")))?;
         let libraries = match libraries {
             Some(libraries) => libraries,
-            None => self.load_libraries(&record.libraries, environment)?,
+            None => self.load_libraries(&record, environment)?,
         };
         let linkage = ImageLinkage::plan(&record.linkage, &shared.program, &libraries)
             .map_err(Error::engine("planning the image's linkage"))?;
@@ -254,31 +265,36 @@ impl Sandbox {
         })))
     }
 
+    /// For side modules.
+    fn compiler(&self) -> Compiler<'_> {
+        let shared = &self.0;
+        Compiler {
+            engine: &shared.engine,
+            cache: &shared.cache,
+            metering: shared.options.metering,
+            guest: &shared.guest,
+            main: Some(shared.program.info()),
+        }
+    }
+
     /// Compiles all native modules below the environment's folder.
     fn compile_environment(&self, environment: &Environment) -> Result<CompiledLibraries, Error> {
         let found =
             native_modules(&environment.path).map_err(Error::io("cannot list the environment's native modules"))?;
-        let (mut libraries, mut digests, total) = (Libraries::new(), vec![], found.len());
+        let (mut libraries, mut digests, total) = (Libraries::default(), vec![], found.len());
         for (done, (guest, host)) in found.into_iter().enumerate() {
             let name = guest.rsplit('/').next().unwrap_or(&guest).to_owned();
             let wasm = std::fs::read(&host).map_err(Error::io(format!("cannot read {guest}")))?;
             let digest = blake3::hash(&wasm).to_hex().to_string();
             let announce = || self.report(Progress::CompilingModule { name, done, total });
-            let compiled = compile(
-                &self.0.engine,
-                &self.0.cache,
-                self.0.options.metering,
-                &digest,
-                Role::Side,
-                announce,
-                || Ok(wasm),
-            );
+            let compiled = self.compiler().compile(&digest, announce, || Ok(wasm));
             match compiled {
                 Ok(compiled) => {
-                    libraries.insert(guest.clone(), Arc::new(compiled));
+                    libraries.usable.insert(guest.clone(), Arc::new(compiled));
                     digests.push((guest, digest));
                 }
-                Err(Error::Module { reason, .. }) => return Err(Error::Module { path: guest, reason }),
+                // Packages often have a way to go on without; whoever imports it is told.
+                Err(Error::Module { reason }) => drop(libraries.unusable.insert(guest, reason)),
                 Err(error) => return Err(error),
             }
         }
@@ -286,9 +302,12 @@ impl Sandbox {
     }
 
     /// The same from the cache, by the digests an image recorded.
-    fn load_libraries(&self, digests: &[(String, String)], environment: &Environment) -> Result<Arc<Libraries>, Error> {
-        let mut libraries = Libraries::new();
-        for (guest, digest) in digests {
+    fn load_libraries(&self, record: &ImageRecord, environment: &Environment) -> Result<Arc<Libraries>, Error> {
+        let mut libraries = Libraries {
+            unusable: record.unusable.clone(),
+            ..Libraries::default()
+        };
+        for (guest, digest) in &record.libraries {
             let load = || {
                 let relative = guest
                     .strip_prefix(crate::image::SITE_PACKAGES)
@@ -296,27 +315,26 @@ impl Sandbox {
                     .trim_start_matches('/');
                 std::fs::read(environment.path.join(relative)).map_err(Error::io(format!("cannot read {guest}")))
             };
-            let compiled = compile(
-                &self.0.engine,
-                &self.0.cache,
-                self.0.options.metering,
-                digest,
-                Role::Side,
-                || (),
-                load,
-            )?;
-            libraries.insert(guest.clone(), Arc::new(compiled));
+            let compiled = self.compiler().compile(digest, || (), load)?;
+            libraries.usable.insert(guest.clone(), Arc::new(compiled));
         }
         Ok(Arc::new(libraries))
     }
 
-    /// Starts the interpreter from nothing, imports what is asked for, and takes the snapshot.
+    /// Starts the interpreter from nothing, imports `preload`, and takes the snapshot. The inner error says what the guest did that
+    /// made this impossible.
     fn build(
         &self,
         environment: &Environment,
+        preload: &[String],
+        time: Duration,
         (libraries, digests): &CompiledLibraries,
-    ) -> Result<(ImageRecord, Vec<u8>), Error> {
-        let limits = BUILD_LIMITS;
+    ) -> Result<Result<(ImageRecord, Vec<u8>), String>, Error> {
+        let limits = Limits {
+            wall_clock: time,
+            memory: BUILD_MEMORY,
+            ..Limits::DEFAULT
+        };
         // Found here, so that a failure is reported as what it is and not as an interpreter that does not start.
         for folder in [&self.0.guest.skeleton, &self.0.guest.stdlib] {
             folder.path().map_err(Error::io("cannot unpack the standard library"))?;
@@ -334,17 +352,22 @@ impl Sandbox {
             ..WasiSpec::idle()
         });
         let mut store = self.store(wasi, &limits, Linkage::new(self.program(), Arc::clone(libraries), None));
-        let started = stack::with_room(|| self.start(&mut store, environment));
+        let started = stack::with_room(|| self.start(&mut store, preload));
         let (prepared, memory) = match started {
             Ok(started) => started,
             Err(error) => {
+                let refused = store.data().memory.refused_just_now();
                 let output = store.into_data().wasi.finish();
                 let stderr = String::from_utf8_lossy(&output.stderr.bytes).into_owned();
-                return Err(Error::Start {
-                    reason: format!("{error:#} {stderr}").trim().to_owned(),
-                });
+                let how = offenders::describe(exit(Err(error), None, refused).0, &limits);
+                return Ok(Err(format!("{how} {stderr}").trim().to_owned()));
             }
         };
+        let memory_len = memory.data_size(&store);
+        if memory_len > IMAGE_BYTES {
+            let (found, limit) = (memory_len >> 20, IMAGE_BYTES >> 20);
+            return Ok(Err(format!("took {found} MiB of memory, at most {limit} are accepted")));
+        }
         let linkage = link::save(&mut store).map_err(Error::engine("saving the linkage"))?;
         let memory = memory.data(&store).to_vec();
         let mut identity = [0; 16];
@@ -355,15 +378,12 @@ impl Sandbox {
             linkage,
             prepared,
             libraries: digests.clone(),
+            unusable: libraries.unusable.clone(),
         };
-        Ok((record, memory))
+        Ok(Ok((record, memory)))
     }
 
-    fn start(
-        &self,
-        store: &mut Store<Host>,
-        environment: &Environment,
-    ) -> wasmtime::Result<(Prepared, wasmtime::Memory)> {
+    fn start(&self, store: &mut Store<Host>, preload: &[String]) -> wasmtime::Result<(Prepared, wasmtime::Memory)> {
         let instance = self.0.linker.instantiate(&mut *store, &self.0.program.module)?;
         let memory = link::attach(&mut *store, instance)?;
         for function in [transform::INIT_MEMORY, "_initialize"] {
@@ -377,10 +397,7 @@ impl Sandbox {
         let config = format!("{{\"hash_seed\": {}}}", u32::from_le_bytes(seed).max(1));
         let status = call(store, instance, memory, "prims_init", config.as_bytes())?;
         wasmtime::ensure!(status == 0, "prims_init returned {status}");
-        let request = serde_json::to_vec(&PrepareRequest {
-            op: "prepare",
-            preload: &environment.preload,
-        })?;
+        let request = serde_json::to_vec(&PrepareRequest { op: "prepare", preload })?;
         let status = call(store, instance, memory, "prims_call", &request)?;
         wasmtime::ensure!(status == 0, "prims_call returned {status}");
         let reply = store.data_mut().reply.bytes.take();
@@ -622,47 +639,4 @@ fn call(
     instance
         .get_typed_func::<(u32, u32), i32>(&mut *store, function)?
         .call(store, (at, len))
-}
-
-/// Compiles a module, or maps the code compiled before.
-fn compile(
-    engine: &Engine,
-    cache: &Cache,
-    metering: Metering,
-    digest: &str,
-    role: Role,
-    announce: impl FnOnce(),
-    load: impl FnOnce() -> Result<Vec<u8>, Error>,
-) -> Result<Compiled, Error> {
-    let key = Key::new("code")
-        .with("transform", &transform::VERSION.to_le_bytes())
-        .with("engine", &engine::compatibility(engine))
-        .with("module", digest.as_bytes())
-        .with("metering", &[metering as u8])
-        .with("role", &[role as u8]);
-    let entry = cache.file("code", &key, |out| {
-        announce();
-        let wasm = load()?;
-        let bad = |reason: String| Error::Module {
-            path: String::new(),
-            reason,
-        };
-        let transformed =
-            transform::transform_with(&wasm, role, metering.options()).map_err(|error| bad(error.to_string()))?;
-        let code = engine
-            .precompile_module(&transformed.wasm)
-            .map_err(|error| bad(format!("{error:#}")))?;
-        std::io::Write::write_all(out, &code).map_err(Error::io("cannot write compiled code"))?;
-        let positions = TablePositions::of(&wasm).map_err(|error| bad(error.to_string()))?;
-        let record = CompiledRecord {
-            info: transformed.info,
-            positions,
-        };
-        out.set_metadata(serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?);
-        Ok::<(), Error>(())
-    })?;
-    let record: CompiledRecord = serde_json::from_slice(entry.metadata())
-        .map_err(|error| Error::Invalid(format!("the record of compiled code does not read: {error}")))?;
-    let module = engine::load(engine, entry.into_file()).map_err(Error::engine("loading compiled code"))?;
-    Ok(Compiled::new(module, record))
 }

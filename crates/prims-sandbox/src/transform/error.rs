@@ -26,9 +26,6 @@ pub(crate) enum TransformError {
     /// Not a valid module of the features that are offered.
     #[error("not a valid WebAssembly module with the features offered here: {0}")]
     Invalid(String),
-    /// Exceptions in the form that was never standardized.
-    #[error("the module uses the legacy exception instructions (try, catch), expected the standard ones (try_table)")]
-    LegacyExceptions,
     /// An import that a module of this role cannot have.
     #[error("the module imports the {kind} {module}.{name}, which a {role} module cannot")]
     Import {

@@ -12,6 +12,9 @@
 //! * **It counts.** A budget is decremented by the work that is done; when it goes below zero, the host is asked.
 //!   See [`meter`] for what is counted where, and why code that was written to escape it cannot.
 //!
+//! Before that, two things that toolchains emit and the engine does not take or the linker does not need go away: exception
+//! instructions of the [legacy] form, and imports of a side module's own [weak] functions.
+//!
 //! # The functions a transformed module exports
 //!
 //! | export | what it does |
@@ -46,18 +49,21 @@ mod describe;
 mod error;
 mod globals;
 mod glue;
+mod legacy;
 mod meter;
 mod rewrite;
 mod scan;
+mod weak;
 
 #[cfg(test)]
 mod tests;
 
 pub(crate) use error::TransformError;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 
 /// Changes whenever the same input gives another output, so that nothing made by an older build is used.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The module name and the name of the host function that is asked for more budget: `(i64) -> i64`.
 pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
@@ -91,16 +97,19 @@ pub(crate) enum Meter {
 
 /// How a module is transformed. The default is what runs untrusted code.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct TransformOptions {
+pub(crate) struct TransformOptions<'a> {
+    /// The main module a side module will be linked to: it may replace weak functions.
+    pub(crate) main: Option<&'a ModuleInfo>,
     /// Keep the names of functions, for profilers and backtraces. All other custom sections are always dropped.
     pub(crate) keep_names: bool,
     /// Whether the output counts.
     pub(crate) meter: Meter,
 }
 
-impl Default for TransformOptions {
+impl Default for TransformOptions<'_> {
     fn default() -> Self {
         Self {
+            main: None,
             keep_names: false,
             meter: Meter::On,
         }
@@ -287,12 +296,42 @@ pub(crate) fn transform_with(
     role: Role,
     options: TransformOptions,
 ) -> Result<Transformed, TransformError> {
-    let scan = scan::scan(wasm, role)?;
+    let wasm = prepare(wasm, role, options.main)?;
+    let scan = scan::scan(&wasm, role)?;
     let plan = match options.meter {
         Meter::Off => meter::Plan::unmetered(),
         Meter::On => meter::Plan::new(&scan, role)?,
     };
     rewrite::rewrite(&scan, role, &plan, options)
+}
+
+/// What a linker would have to know about `wasm`, without transforming it.
+///
+/// # Errors
+/// Those of [`transform_with`].
+pub(crate) fn inspect(wasm: &[u8], role: Role, main: Option<&ModuleInfo>) -> Result<ModuleInfo, TransformError> {
+    let wasm = prepare(wasm, role, main)?;
+    let scan = scan::scan(&wasm, role)?;
+    let globals = globals::Globals::new(&scan, role)?;
+    Ok(describe::describe(&scan, role, &globals))
+}
+
+/// The module in the form that all other passes expect.
+fn prepare<'a>(wasm: &'a [u8], role: Role, main: Option<&ModuleInfo>) -> Result<Cow<'a, [u8]>, TransformError> {
+    let wasm = legacy::translate(wasm)?;
+    if role == Role::Main {
+        return Ok(wasm);
+    }
+    let names = main.into_iter().flat_map(|main| &main.exports);
+    let names = names.filter(|export| matches!(export.kind, ExportKind::Function(_)));
+    let names = names.map(|export| export.name.as_str()).collect();
+    let scan = scan::scan(&wasm, role)?;
+    let own = weak::own_functions(&scan, &names);
+    if own.is_empty() {
+        return Ok(wasm);
+    }
+    let bound = weak::bind(&wasm, &scan, &own)?;
+    Ok(bound.into())
 }
 
 /// The compact form of a function type: a letter for each parameter, a colon, a letter for each result. `i` and `I` are i32 and

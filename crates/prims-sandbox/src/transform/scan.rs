@@ -9,7 +9,7 @@ use wasmparser::{
 };
 
 /// Larger than any extension module of the Python world that was seen; the transform needs a few times this much memory.
-const MAX_MODULE_BYTES: usize = 64 << 20;
+pub(super) const MAX_MODULE_BYTES: usize = 64 << 20;
 /// The call graph is kept in memory. The largest real modules have some 50,000 functions.
 const MAX_FUNCTIONS: usize = 500_000;
 /// Each global needs a slot in every image and an instruction in every restore.
@@ -17,8 +17,8 @@ const MAX_SLOTS: usize = 65_536;
 /// Locals wasmparser and wasmtime accept in one function, less the ones metering adds.
 const MAX_LOCALS: u32 = 50_000 - 2;
 
-/// Everything that is offered. Not threads (a run has one), tail calls (the metering of functions counts on returns), legacy exceptions, or a garbage collector.
-const FEATURES: WasmFeatures = WasmFeatures::empty()
+/// Everything that is offered. Not threads (a run has one), tail calls (the metering of functions counts on returns), or a garbage collector.
+pub(super) const FEATURES: WasmFeatures = WasmFeatures::empty()
     .union(WasmFeatures::MUTABLE_GLOBAL)
     .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
     .union(WasmFeatures::SIGN_EXTENSION)
@@ -70,30 +70,30 @@ impl Scan<'_> {
     }
 }
 
-/// Validates `wasm` and takes it apart.
+/// Validates `wasm`, takes it apart, and checks that its role allows what it has.
 pub(super) fn scan(wasm: &[u8], role: Role) -> Result<Scan<'_>, TransformError> {
+    let scan = read(wasm, FEATURES)?;
+    scan.check_limits()?;
+    scan.check_names()?;
+    match role {
+        Role::Main => scan.check_main()?,
+        Role::Side => scan.check_side()?,
+    }
+    Ok(scan)
+}
+
+/// Validates `wasm` with these features and takes it apart.
+pub(super) fn read(wasm: &[u8], features: WasmFeatures) -> Result<Scan<'_>, TransformError> {
     if wasm.len() > MAX_MODULE_BYTES {
         return Err(TransformError::TooLarge {
             found: wasm.len(),
             limit: MAX_MODULE_BYTES,
         });
     }
-    if let Err(error) = Validator::new_with_features(FEATURES).validate_all(wasm) {
-        return Err(if has_legacy_exceptions(wasm) {
-            TransformError::LegacyExceptions
-        } else {
-            error.into()
-        });
-    }
+    Validator::new_with_features(features).validate_all(wasm)?;
     let mut scan = Scan::default();
     for payload in Parser::new(0).parse_all(wasm) {
         scan.payload(payload?)?;
-    }
-    scan.check_limits()?;
-    scan.check_names()?;
-    match role {
-        Role::Main => scan.check_main()?,
-        Role::Side => scan.check_side()?,
     }
     Ok(scan)
 }
@@ -267,24 +267,4 @@ fn refused(import: &Import, role: &'static str) -> TransformError {
         kind,
         role,
     }
-}
-
-/// Whether an invalid module has instructions of the old exception proposal; only asked in order to say so.
-fn has_legacy_exceptions(wasm: &[u8]) -> bool {
-    let bodies = Parser::new(0)
-        .parse_all(wasm)
-        .map_while(Result::ok)
-        .filter_map(|payload| match payload {
-            Payload::CodeSectionEntry(body) => body.get_operators_reader().ok(),
-            _ => None,
-        });
-    bodies
-        .flat_map(|reader| reader.into_iter().map_while(Result::ok))
-        .any(|operator| {
-            use wasmparser::Operator as O;
-            matches!(
-                operator,
-                O::Try { .. } | O::Catch { .. } | O::CatchAll | O::Rethrow { .. } | O::Delegate { .. }
-            )
-        })
 }

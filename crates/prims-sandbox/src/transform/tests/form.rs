@@ -210,6 +210,7 @@ fn without_metering_nothing_is_counted_but_the_form_is_the_same() {
         &wasm,
         Role::Main,
         TransformOptions {
+            main: None,
             meter: Meter::Off,
             keep_names: false,
         },
@@ -334,15 +335,11 @@ fn what_a_module_may_not_be_is_refused_with_a_reason() {
         ),
         ("(module (memory 1) (func (i32.add)))".into(), Role::Main, "not a valid"),
         (
-            "(module (memory 1) (func try catch_all end))".into(),
+            "(module (memory 1) (func try catch_all i32.add end))".into(),
             Role::Main,
-            "legacy exception instructions",
+            "not a valid",
         ),
-        (
-            side("(func try catch_all end)"),
-            Role::Side,
-            "legacy exception instructions",
-        ),
+        (side("(func try (rethrow 0) end)"), Role::Side, "not a valid"),
         ("(component)".into(), Role::Main, "not a valid"),
     ];
     for (wat, role, expected) in cases {

@@ -4,6 +4,7 @@
 
 mod form;
 mod hostile;
+mod legacy;
 mod linking;
 mod stops;
 mod verify;

@@ -1,0 +1,76 @@
+//! Images in spite of modules whose import ends the interpreter.
+//!
+//! A module that raises is noted by the interpreter itself. One that never comes back, uses up the memory, exits or crashes takes the
+//! interpreter with it. Then each module is tried alone, in an interpreter of its own, and an image is made of
+//! those that can be imported. What was left out can still be imported by a run, within that run's limits.
+
+use crate::error::Error;
+use crate::limits::Limits;
+use crate::outcome::{Exit, Skipped};
+use crate::stop::StopReason;
+use std::time::{Duration, Instant};
+
+/// Time for importing everything: importing packages takes seconds, never minutes.
+const TOGETHER: Duration = Duration::from_secs(60);
+/// Time for one module.
+const ALONE: Duration = Duration::from_secs(20);
+/// Time for finding out which modules are good.
+const SEARCH: Duration = Duration::from_secs(180);
+
+/// Calls `attempt` with the modules to import and the time that may take, until it makes something; in the end with none but groups
+/// (`@default`). Its inner error says what the guest did.
+///
+/// # Errors
+/// Those of `attempt`; [`Error::Start`] if not even an interpreter without packages starts.
+pub(crate) fn build<T>(
+    preload: &[String],
+    attempt: impl Fn(&[String], Duration) -> Result<Result<T, String>, Error>,
+) -> Result<(T, Vec<Skipped>), Error> {
+    let reason = match attempt(preload, TOGETHER)? {
+        Ok(built) => return Ok((built, vec![])),
+        Err(reason) => reason,
+    };
+    let (groups, modules): (Vec<String>, Vec<String>) = preload.iter().cloned().partition(|name| name.starts_with('@'));
+    let note = |module: &String, how: &str| Skipped {
+        module: module.clone(),
+        error: format!("the import {how}"),
+    };
+    let (mut good, mut skipped, until) = (groups.clone(), vec![], Instant::now() + SEARCH);
+    for module in &modules {
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            skipped.push(note(module, "was not tried, others took too long"));
+            continue;
+        }
+        let names = [&groups[..], std::slice::from_ref(module)].concat();
+        match attempt(&names, ALONE.min(left))? {
+            Ok(_) => good.push(module.clone()),
+            Err(how) => skipped.push(note(module, &how)),
+        }
+    }
+    if good.len() > groups.len() {
+        match attempt(&good, TOGETHER)? {
+            Ok(built) => return Ok((built, skipped)),
+            Err(how) => {
+                let how = format!("works alone, but with the others it {how}");
+                skipped.extend(good.iter().skip(groups.len()).map(|module| note(module, &how)));
+            }
+        }
+    }
+    match attempt(&groups, TOGETHER)? {
+        Ok(built) => Ok((built, skipped)),
+        Err(_) => Err(Error::Start { reason }),
+    }
+}
+
+/// How an import ended the interpreter, as the end of a sentence.
+pub(crate) fn describe(exit: Exit, limits: &Limits) -> String {
+    match exit {
+        Exit::Stopped(StopReason::WallClock) => format!("took more than {} seconds", limits.wall_clock.as_secs()),
+        Exit::Stopped(StopReason::Memory) => format!("took more than {} MiB of memory", limits.memory >> 20),
+        Exit::Stopped(reason) => format!("was stopped: {}", reason.as_str()),
+        Exit::Exited(status) => format!("ended the interpreter with status {status}"),
+        Exit::Crashed(crash) => format!("crashed the interpreter: {}", crash.message),
+        Exit::Completed(_) | Exit::Raised(_) => "ended the interpreter".into(),
+    }
+}
