@@ -1,8 +1,7 @@
 //! Flags and arguments, exactly as they are typed.
 
-use crate::settings::SettingArguments;
+use crate::settings::{LocalArguments, SettingArguments};
 use clap::{Args, Parser, Subcommand};
-use prims_sandbox::Limits;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,6 +25,10 @@ pub(crate) enum Command {
     Example(Example),
     /// Compile the interpreter and build images now, so that the first run is fast.
     Warm(Warm),
+    /// Choose, explain and fetch packages.
+    Deps(Deps),
+    /// Look after what is kept to be used again.
+    Cache(Cache),
     /// Print the effective settings and where each comes from.
     Config(Config),
 }
@@ -51,10 +54,10 @@ pub(crate) struct Run {
     pub(crate) code: Option<String>,
 
     #[command(flatten)]
-    pub(crate) packages: Packages,
+    pub(crate) settings: LocalArguments<true>,
 
     #[command(flatten)]
-    pub(crate) limits: LimitArguments,
+    pub(crate) files: PackageFiles,
 
     /// Set an environment variable for the code; may be given more than once.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -80,56 +83,129 @@ pub(crate) struct Run {
 #[derive(Debug, Args)]
 pub(crate) struct Example {
     #[command(flatten)]
-    pub(crate) packages: Packages,
+    pub(crate) settings: LocalArguments<false>,
+
+    #[command(flatten)]
+    pub(crate) files: PackageFiles,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Warm {
     #[command(flatten)]
-    pub(crate) packages: Packages,
+    pub(crate) settings: LocalArguments<false>,
+
+    #[command(flatten)]
+    pub(crate) files: PackageFiles,
+}
+
+/// Files that say which packages the code may import.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PackageFiles {
+    /// File of requirements as pip reads them; may be given more than once.
+    #[arg(short = 'r', long = "requirements", value_name = "FILE")]
+    pub(crate) requirements: Vec<PathBuf>,
+
+    /// File of constraints: versions packages must have if they are needed; may be given more than once.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) constraint: Vec<PathBuf>,
+
+    /// A pylock.toml, whose packages are installed exactly; no requirements besides.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["requirements", "constraint"])]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Packages {
-    /// Packages the code may import, separated by commas; may be given more than once.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
-    pub(crate) deps: Vec<String>,
+pub(crate) struct Deps {
+    #[command(subcommand)]
+    pub(crate) command: DepsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DepsCommand {
+    /// Choose versions and write them down as a pylock.toml.
+    Lock(DepsLock),
+    /// Download and unpack packages, and make the image that runs start from.
+    Install(DepsInputs),
+    /// Show which package needs which.
+    Tree(DepsInputs),
+    /// Say why a package is among those chosen.
+    Why(DepsWhy),
+    /// Save wheels in a folder, which can then be given as --index-url.
+    Download(DepsDownload),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct LimitArguments {
-    /// Wall-clock limit, for example 500ms, 10s or 2m.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
-    pub(crate) timeout: Duration,
+pub(crate) struct DepsInputs {
+    /// Requirements as in `pip install`.
+    #[arg(value_name = "REQUIREMENTS")]
+    pub(crate) wanted: Vec<String>,
 
-    /// Memory limit, for example 256m or 1g.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512m")]
-    pub(crate) memory: u64,
+    /// Python file with a block of script metadata (PEP 723).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) script: Option<PathBuf>,
 
-    /// Instruction budget in metering units, an estimate of executed WebAssembly instructions.
-    #[arg(long, value_name = "N", default_value_t = Limits::DEFAULT.fuel)]
-    pub(crate) fuel: u64,
+    #[command(flatten)]
+    pub(crate) settings: LocalArguments<false>,
 
-    /// Captured output per stream with --json; head and tail are kept beyond it.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "1m")]
-    pub(crate) output: u64,
-
-    /// Bytes that may be written to /workspace and to /tmp.
-    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256m")]
-    pub(crate) files: u64,
+    #[command(flatten)]
+    pub(crate) files: PackageFiles,
 }
 
-impl LimitArguments {
-    pub(crate) fn limits(&self) -> Limits {
-        Limits {
-            wall_clock: self.timeout,
-            fuel: self.fuel,
-            memory: self.memory,
-            output: usize::try_from(self.output).unwrap_or(usize::MAX),
-            files_bytes: self.files,
-            ..Limits::DEFAULT
-        }
-    }
+#[derive(Debug, Args)]
+pub(crate) struct DepsLock {
+    /// File to write; `-` for standard output.
+    #[arg(short = 'o', long, value_name = "FILE", default_value = "pylock.toml")]
+    pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) inputs: DepsInputs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DepsWhy {
+    /// The package.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    #[command(flatten)]
+    pub(crate) inputs: DepsInputs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DepsDownload {
+    /// Folder to save them in; made if it is not there.
+    #[arg(short = 'd', long, value_name = "FOLDER", default_value = "wheels")]
+    pub(crate) directory: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) inputs: DepsInputs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cache {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show where the cache lies and what it holds.
+    Info,
+    /// Compare every entry with its digest.
+    Verify,
+    /// Remove entries that nobody uses: all, or those the options name.
+    Clean(CacheClean),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CacheClean {
+    /// Only what was not used for this long, for example 30d.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) older_than: Option<Duration>,
+
+    /// Only until no more than this is left, what was used longest ago first; for example 5g.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_size: Option<u64>,
 }
 
 fn name_and_value(text: &str) -> Result<(String, String), String> {
@@ -139,7 +215,7 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// A number and a unit: `ms`, `s` (or none), `m`, `h`.
+/// A number and a unit: `ms`, `s` (or none), `m`, `h`, `d`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let error = || format!("`{text}` is not a duration, expected for example 500ms, 10s or 2m");
     let (number, unit) = split_unit(text);
@@ -148,6 +224,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
+        "d" => 86_400.0,
         _ => return Err(error()),
     };
     let value: f64 = number.parse().map_err(|_| error())?;

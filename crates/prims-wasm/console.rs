@@ -6,7 +6,9 @@
 #![allow(clippy::print_stderr)]
 
 use indicatif::{ProgressBar, ProgressStyle};
+use prims_packages::Event;
 use prims_sandbox::{OutputSink, Progress, ProgressSink, Stream};
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -106,7 +108,7 @@ impl Neutralizer {
     }
 }
 
-/// Shows slow steps: a spinner on a terminal, one line each otherwise.
+/// Shows slow steps of the sandbox: a spinner on a terminal, one line each otherwise.
 pub(crate) fn progress() -> ProgressSink {
     if !std::io::stderr().is_terminal() {
         return Arc::new(|progress| {
@@ -115,15 +117,63 @@ pub(crate) fn progress() -> ProgressSink {
             }
         });
     }
-    let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
-    Arc::new(move |progress| {
-        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress == Progress::Ready {
-            if let Some(bar) = bar.take() {
-                bar.finish_and_clear();
+    let spinner = Spinner::default();
+    Arc::new(move |progress| match progress {
+        Progress::Ready => spinner.clear(),
+        progress => spinner.say(describe(&progress)),
+    })
+}
+
+/// Shows what packages are looked up, fetched and unpacked: a spinner and a bar on a terminal, otherwise one line for each wheel that
+/// is fetched.
+pub(crate) fn package_progress() -> prims_packages::Progress {
+    if !std::io::stderr().is_terminal() {
+        return prims_packages::Progress::new(|event| match event {
+            Event::Fetched { name, bytes } => note(&format!("fetched {name} ({})", size(bytes))),
+            Event::Stale { name, index, reason } => stale(&name, &index, &reason),
+            _ => {}
+        });
+    }
+    let (spinner, bars) = (Spinner::default(), Mutex::new(Downloads::default()));
+    prims_packages::Progress::new(move |event| {
+        let mut bars = bars.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Resolving { name } => spinner.say(format!("resolving {name}")),
+            Event::Fetching { name, bytes, total } => {
+                spinner.clear();
+                bars.fetching(name, bytes, total);
             }
-            return;
+            Event::Fetched { name, bytes } => bars.fetching(name, bytes, Some(bytes)),
+            Event::Unpacking { name } => {
+                bars.clear();
+                spinner.say(format!("unpacking {name}"));
+            }
+            Event::Stale { name, index, reason } => {
+                spinner.clear();
+                stale(&name, &index, &reason);
+            }
+            Event::Done { .. } => {
+                bars.clear();
+                spinner.clear();
+            }
+            _ => {}
         }
+    })
+}
+
+fn stale(name: &str, index: &str, reason: &str) {
+    note(&format!(
+        "{index} was not asked for {name} ({reason}): what is known of it is used"
+    ));
+}
+
+/// One line that says what goes on and for how long.
+#[derive(Default)]
+struct Spinner(Mutex<Option<ProgressBar>>);
+
+impl Spinner {
+    fn say(&self, what: String) {
+        let mut bar = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = bar.get_or_insert_with(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
@@ -132,8 +182,70 @@ pub(crate) fn progress() -> ProgressSink {
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         });
-        bar.set_message(describe(&progress));
-    })
+        bar.set_message(what);
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = self.0.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// One bar for all downloads together.
+#[derive(Default)]
+struct Downloads {
+    bar: Option<ProgressBar>,
+    /// Bytes that came and bytes there will be, by wheel.
+    wheels: BTreeMap<String, (u64, u64)>,
+}
+
+impl Downloads {
+    fn fetching(&mut self, name: String, bytes: u64, total: Option<u64>) {
+        self.wheels.insert(name, (bytes, total.unwrap_or(bytes).max(bytes)));
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(0);
+            let template = "{msg} [{wide_bar}] {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style.progress_chars("=> "));
+            }
+            bar
+        });
+        let (done, total) = self
+            .wheels
+            .values()
+            .fold((0, 0), |sum, wheel| (sum.0 + wheel.0, sum.1 + wheel.1));
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(format!("fetching {} wheels", self.wheels.len()));
+    }
+
+    fn clear(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Bytes as people read them.
+pub(crate) fn size(bytes: u64) -> String {
+    let (mut value, mut unit) = (bytes as f64, "B");
+    for larger in ["KiB", "MiB", "GiB", "TiB"] {
+        if value < 1024.0 {
+            break;
+        }
+        (value, unit) = (value / 1024.0, larger);
+    }
+    match unit {
+        "B" => format!("{bytes} B"),
+        _ => format!("{value:.1} {unit}"),
+    }
 }
 
 fn describe(progress: &Progress) -> String {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::arguments::{Arguments, Command};
+use crate::settings::{SettingArguments, Settings};
 use clap::{CommandFactory, Parser};
 use prims_sandbox::Limits;
 use std::path::{Path, PathBuf};
@@ -163,11 +164,20 @@ fn the_tables_of_limits_say_what_the_code_says() {
 
 #[test]
 fn the_flags_have_the_defaults_of_the_library() {
-    let arguments = Arguments::parse_from(["prims-wasm", "run", "-c", "1"]);
+    let settings = Settings::load_with(&SettingArguments::default(), &|_| None).unwrap();
+    assert_eq!(settings.limits(), Limits::DEFAULT);
+    let arguments = Arguments::parse_from(["prims-wasm", "run", "--fuel", "7", "-c", "1"]);
     let Command::Run(run) = arguments.command else {
         panic!("not a run")
     };
-    assert_eq!(run.limits.limits(), Limits::DEFAULT);
+    let settings = Settings::load_with(&run.settings.0, &|_| None).unwrap();
+    assert_eq!(
+        settings.limits(),
+        Limits {
+            fuel: 7,
+            ..Limits::DEFAULT
+        }
+    );
 }
 
 #[test]

@@ -1,14 +1,21 @@
 //! From the embedded guest to an interpreter that can run code.
 
+use crate::arguments::PackageFiles;
+use crate::settings::{IndexUrl, Settings};
 use crate::{console, guest};
 use prims_cache::Cache;
-use prims_interpreter::Interpreter;
-use prims_packages::BundledIndex;
+use prims_interpreter::{Interpreter, PackageOptions};
+use prims_packages::{BundledIndex, IndexSettings, Indexes, Inputs, Lock, Name, Target};
 use prims_sandbox::{Guest, Options, ProgressSink, SharedFolder};
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::commands::Error;
+
+/// Files of text are read up to this.
+const MAX_TEXT: u64 = 64 << 20;
 
 /// An interpreter on the embedded guest and wheels. The cache lies in `cache_dir`, else where the environment says, else in the
 /// user's cache folder.
@@ -29,8 +36,12 @@ pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<In
 
 fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
     let guest = embedded_guest(&cache);
-    let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
-    Ok(Interpreter::new(guest, index, cache, options, None)?)
+    Ok(Interpreter::new(guest, bundled()?, cache, options, None)?)
+}
+
+/// The packages that come with the program.
+fn bundled() -> Result<BundledIndex, Error> {
+    Ok(BundledIndex::new(&guest::wheels())?)
 }
 
 /// The embedded guest. Its folders are unpacked into the cache when a run first looks into them.
@@ -58,23 +69,104 @@ pub fn interpreter_overlaid(cache_dir: Option<&Path>, options: Options, overlay:
         },
         ..plain
     };
-    let index = BundledIndex::new(&guest::wheels()).map_err(prims_interpreter::Error::from)?;
-    Ok(Interpreter::new(guest, index, cache, options, None)?)
+    Ok(Interpreter::new(guest, bundled()?, cache, options, None)?)
 }
 
-/// The same for a command: progress is shown, and so is where the cache lies if that is not where one would look.
-pub(crate) fn for_command(cache_dir: Option<&Path>) -> Result<Interpreter, Error> {
+/// The same for a command: with packages from the indexes of the settings. Progress is shown, and so is where the cache lies if that
+/// is not where one would look.
+pub(crate) fn for_command(
+    cache_dir: Option<&Path>,
+    settings: &Settings,
+    files: &PackageFiles,
+) -> Result<Interpreter, Error> {
     let cache = Cache::open(cache_dir)?;
     if let Some(note) = cache.location().note() {
         console::note(&note);
     }
-    on_cache(
-        cache,
-        Options {
-            progress: Some(console::progress()),
-            ..Options::default()
+    let packages = PackageOptions {
+        indexes: indexes(settings, &cache)?,
+        policy: policy(settings, files)?,
+        auto_deps: settings.packages.auto_deps,
+        progress: Some(Arc::new(console::package_progress)),
+    };
+    let options = Options {
+        progress: Some(console::progress()),
+        ..Options::default()
+    };
+    let guest = embedded_guest(&cache);
+    Ok(Interpreter::new(guest, bundled()?, cache, options, Some(packages))?)
+}
+
+/// The indexes of the settings; what they leave open is as the environment has it for other Python tools.
+pub(crate) fn indexes(settings: &Settings, cache: &Cache) -> Result<Indexes, Error> {
+    let wanted = &settings.packages;
+    let mut index = IndexSettings::from_environment()?;
+    if let Some(IndexUrl(url)) = &wanted.index_url {
+        index.default = Some(url.clone());
+    }
+    if !wanted.extra_index_url.is_empty() {
+        index.extra = wanted.extra_index_url.iter().map(|IndexUrl(url)| url.clone()).collect();
+    }
+    index.offline |= wanted.offline;
+    index.require_hashes |= wanted.require_hashes;
+    Ok(Indexes::new(index, bundled()?, cache.clone())?)
+}
+
+/// What the operator wants of every environment.
+pub(crate) fn policy(settings: &Settings, files: &PackageFiles) -> Result<Inputs, Error> {
+    let names = |texts: &[String], flag: &str| {
+        let read = |text: &String| {
+            let error = || Error::Usage(format!("--{flag}: `{text}` is not the name of a package"));
+            Name::parse(text).ok_or_else(error)
+        };
+        texts.iter().map(read).collect::<Result<BTreeSet<Name>, Error>>()
+    };
+    let wanted = &settings.packages;
+    let mut inputs = Inputs {
+        exclude: names(&wanted.exclude, "exclude")?,
+        allow: match &wanted.allow[..] {
+            [] => None,
+            allowed => Some(names(allowed, "allow-package")?),
         },
-    )
+        ..Inputs::default()
+    };
+    for path in &files.requirements {
+        inputs.add_file(path)?;
+    }
+    for path in &files.constraint {
+        inputs.add_constraints_file(path)?;
+    }
+    Ok(inputs)
+}
+
+/// The lock of the arguments, if one is named.
+pub(crate) fn lock(files: &PackageFiles) -> Result<Option<Arc<Lock>>, Error> {
+    files
+        .lock
+        .as_deref()
+        .map(|path| Ok(Arc::new(read_lock(path)?)))
+        .transpose()
+}
+
+/// A `pylock.toml`. Wheels it names by their path are looked for beside it.
+pub(crate) fn read_lock(path: &Path) -> Result<Lock, Error> {
+    let text = read_text(path)?;
+    Ok(Lock::from_pylock(&text, &Target::default(), path.parent())?)
+}
+
+/// A file of text, if it is not too long to be what it should be.
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
+    let failed = |source| Error::Read {
+        name: path.display().to_string(),
+        source,
+    };
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_TEXT + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > MAX_TEXT {
+        return Err(failed(std::io::Error::other(format!("more than {MAX_TEXT} bytes"))));
+    }
+    Ok(text)
 }
 
 /// A part of the guest that is unpacked into the cache, or verified there, when it is first used.

@@ -24,7 +24,7 @@ pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, Part, Wor
 use images::Images;
 use packages::{Asked, Packages};
 use prims_cache::Cache;
-use prims_packages::{BundledIndex, Lock};
+use prims_packages::{BundledIndex, Lock, NativeCheck};
 use prims_sandbox::{Environment, Guest, Image, Invocation, Options, Outcome, Sandbox};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -119,7 +119,16 @@ impl Interpreter {
         options: Options,
         packages: Option<PackageOptions>,
     ) -> Result<Interpreter, Error> {
+        let version = format!("{} {}", guest.module_digest, env!("CARGO_PKG_VERSION"));
         let sandbox = Sandbox::new(guest, cache.clone(), options)?;
+        let packages = packages.map(|packages| {
+            let sandbox = sandbox.clone();
+            let check = move |module: &[u8]| sandbox.check_side_module(module).map_err(|problem| problem.to_string());
+            PackageOptions {
+                indexes: packages.indexes.with_native_check(NativeCheck::new(&version, check)),
+                ..packages
+            }
+        });
         Ok(Interpreter(Arc::new(Shared {
             sandbox,
             packages: Packages::new(cache, index, packages)?,

@@ -22,8 +22,7 @@ pub type ProgressFactory = Arc<dyn Fn() -> Progress + Send + Sync>;
 pub struct PackageOptions {
     /// Where packages come from.
     pub indexes: Indexes,
-    /// Constraints, packages that are forbidden or the only ones allowed, hashes: everything but requirements, which come with each
-    /// request.
+    /// Constraints, packages that are forbidden or the only ones allowed, hashes, and requirements that every run has besides its own.
     pub policy: Inputs,
     /// Install what code imports and no requirement names.
     pub auto_deps: bool,
@@ -167,9 +166,10 @@ impl Packages {
         if self.bundled_only {
             return Ok(install(&self.cache, &self.bundled.resolve(&requirements)?)?);
         }
+        let policy = &self.options.policy;
         let inputs = Inputs {
-            requirements,
-            ..self.options.policy.clone()
+            requirements: policy.requirements.and(&requirements),
+            ..policy.clone()
         };
         if let Some(resolved) = self.bundled(&inputs) {
             return Ok(install(&self.cache, &resolved)?);

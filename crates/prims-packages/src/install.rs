@@ -156,6 +156,14 @@ pub fn install(cache: &Cache, resolved: &Resolved) -> Result<Environment, Error>
 }
 
 impl Indexes {
+    /// The bytes of a wheel, compared with its digest: from the cache, a folder, this program, or the server it is on.
+    ///
+    /// # Errors
+    /// As [`Indexes::download`].
+    pub fn bytes(&self, wheel: &LockedWheel) -> Result<Vec<u8>, Error> {
+        Ok(Locked::new(self, wheel)?.bytes()?.into_owned())
+    }
+
     /// Makes the environment of a lock, or finds it in the cache; then no index is asked. No code of a package runs.
     ///
     /// # Errors

@@ -181,6 +181,12 @@ impl Requirements {
         texts.iter().map(parse).collect::<Result<_, _>>().map(Requirements)
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(&self, others: &Requirements) -> Requirements {
+        Requirements(self.0.iter().chain(&others.0).cloned().collect())
+    }
+
     /// Whether nothing was asked for.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

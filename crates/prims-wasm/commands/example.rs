@@ -3,8 +3,9 @@
 use super::Error;
 use crate::arguments::Example;
 use crate::report::{exit_status, status};
+use crate::settings::Settings;
 use crate::{console, setup};
-use prims_interpreter::RunRequest;
+use prims_interpreter::{RunRequest, Wanted};
 use prims_sandbox::{Exit, Invocation};
 use std::path::Path;
 use std::time::Instant;
@@ -14,8 +15,14 @@ const PROGRAM: &str = include_str!("../../../examples/numpy_example.py");
 
 pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let interpreter = setup::for_command(cache_dir)?;
-    let prepared = interpreter.prepare(&arguments.packages.deps)?;
+    let settings = Settings::load(&arguments.settings.0)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let lock = setup::lock(&arguments.files)?;
+    let prepared = interpreter.prepare_for(&Wanted {
+        requirements: &settings.packages.deps,
+        lock: lock.clone(),
+        ..Wanted::default()
+    })?;
     if !prepared.packages.iter().any(|(name, _)| name == "numpy") {
         console::note("the example uses numpy, which is not among its packages: add `--deps numpy`");
         return Ok(status::RAISED);
@@ -27,8 +34,8 @@ pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u
     }
     console::out("\nIts output, from a fresh and isolated interpreter:\n\n");
     let request = RunRequest {
-        requirements: arguments.packages.deps.clone(),
-        lock: None,
+        requirements: settings.packages.deps.clone(),
+        lock,
         invocation: Invocation {
             filename: "numpy_example.py".into(),
             sink: Some(console::live()),

@@ -1,6 +1,8 @@
 //! The commands: one file each.
 
+mod cache;
 mod config;
+mod deps;
 mod example;
 mod run;
 mod warm;
@@ -36,12 +38,27 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write `{name}`")]
+    Write {
+        /// What it is called.
+        name: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The code is not text.
     #[error("`{0}` is not UTF-8 text, expected Python code")]
     NotText(String),
     /// Anything else that was asked for and cannot be.
     #[error("{0}")]
     Usage(String),
+}
+
+impl From<prims_packages::Error> for Error {
+    fn from(error: prims_packages::Error) -> Error {
+        Error::Interpreter(error.into())
+    }
 }
 
 impl Error {
@@ -66,6 +83,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
+        Command::Deps(arguments) => deps::deps(arguments, cache_dir),
+        Command::Cache(arguments) => cache::cache(arguments, cache_dir),
         Command::Config(arguments) => config::config(arguments),
     };
     match done {

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::arguments::Run;
 use crate::report::{Report, exit_status};
+use crate::settings::Settings;
 use crate::{console, setup};
 use prims_interpreter::RunRequest;
 use prims_sandbox::{Cancel, Exit, Invocation, StopReason};
@@ -13,6 +14,7 @@ use std::path::Path;
 const MAX_TEXT: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let settings = Settings::load(&arguments.settings.0)?;
     let (code, filename) = source(arguments)?;
     let from_stdin = arguments.file.as_deref() == Some(Path::new("-"));
     let stdin = if from_stdin { None } else { input(&code)? };
@@ -26,17 +28,17 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         argv: std::iter::once(script).chain(arguments.args.iter().cloned()).collect(),
         env: arguments.env.iter().cloned().collect(),
         stdin,
-        limits: arguments.limits.limits(),
+        limits: settings.limits(),
         workspace: arguments.workspace.clone(),
         mounts: arguments.mounts.clone(),
         sink: (!arguments.json).then(console::live),
         cancel: cancelled_by_interrupt(),
         ..Invocation::new(code)
     };
-    let interpreter = setup::for_command(cache_dir)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
     let request = RunRequest {
-        requirements: arguments.packages.deps.clone(),
-        lock: None,
+        requirements: settings.packages.deps.clone(),
+        lock: setup::lock(&arguments.files)?,
         invocation,
     };
     let report = interpreter.run(&request)?;

@@ -2,14 +2,21 @@
 
 use super::Error;
 use crate::arguments::Warm;
+use crate::settings::Settings;
 use crate::{console, setup};
+use prims_interpreter::Wanted;
 use std::path::Path;
 use std::time::Instant;
 
 pub(super) fn warm(arguments: &Warm, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let interpreter = setup::for_command(cache_dir)?;
-    let prepared = interpreter.prepare(&arguments.packages.deps)?;
+    let settings = Settings::load(&arguments.settings.0)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let prepared = interpreter.prepare_for(&Wanted {
+        requirements: &settings.packages.deps,
+        lock: setup::lock(&arguments.files)?,
+        ..Wanted::default()
+    })?;
     let record = prepared.image.prepared();
     for skipped in &record.skipped {
         console::note(&format!(

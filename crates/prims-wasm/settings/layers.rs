@@ -44,39 +44,66 @@ pub struct SettingArguments {
     pub given: BTreeMap<&'static str, Vec<String>>,
 }
 
-impl clap::FromArgMatches for SettingArguments {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let texts = |flag| matches.get_many::<String>(flag).map(|texts| texts.cloned().collect());
-        Ok(SettingArguments {
-            config: matches.get_one::<PathBuf>("config").cloned(),
-            given: TABLE
-                .iter()
-                .filter_map(|row| Some((row.flag, texts(row.flag)?)))
-                .collect(),
-        })
-    }
+/// The flags of the settings that matter to a command that serves nobody: packages, and with `LIMITS` what a run may use.
+#[derive(Clone, Debug, Default)]
+pub struct LocalArguments<const LIMITS: bool>(pub SettingArguments);
 
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl clap::Args for SettingArguments {
-    fn augment_args(command: Command) -> Command {
+impl SettingArguments {
+    fn augment(command: Command, takes: impl Fn(&Setting) -> bool) -> Command {
         let config = Arg::new("config")
             .long("config")
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("File with settings, instead of the one in the user's configuration folder");
-        TABLE
-            .iter()
-            .fold(command.arg(config), |command, row| command.arg(argument(row)))
+        let settings = TABLE.iter().filter(|row| takes(row));
+        settings.fold(command.arg(config), |command, row| command.arg(argument(row)))
     }
 
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
+    fn from(matches: &ArgMatches, takes: impl Fn(&Setting) -> bool) -> SettingArguments {
+        let texts = |flag| matches.get_many::<String>(flag).map(|texts| texts.cloned().collect());
+        let settings = TABLE.iter().filter(|row| takes(row));
+        SettingArguments {
+            config: matches.get_one::<PathBuf>("config").cloned(),
+            given: settings.filter_map(|row| Some((row.flag, texts(row.flag)?))).collect(),
+        }
     }
+}
+
+impl<const LIMITS: bool> LocalArguments<LIMITS> {
+    fn takes(setting: &Setting) -> bool {
+        setting.section == "packages" || LIMITS && setting.section == "limits"
+    }
+}
+
+/// Both kinds of arguments, by what they take.
+macro_rules! arguments {
+    ($([$($name:ident)?] $type:ty, $takes:expr, $make:expr;)+) => {$(
+        impl $(<const $name: bool>)? clap::FromArgMatches for $type {
+            fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+                Ok($make(SettingArguments::from(matches, $takes)))
+            }
+
+            fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+                *self = Self::from_arg_matches(matches)?;
+                Ok(())
+            }
+        }
+
+        impl $(<const $name: bool>)? clap::Args for $type {
+            fn augment_args(command: Command) -> Command {
+                SettingArguments::augment(command, $takes)
+            }
+
+            fn augment_args_for_update(command: Command) -> Command {
+                Self::augment_args(command)
+            }
+        }
+    )+};
+}
+
+arguments! {
+    [] SettingArguments, |_| true, std::convert::identity;
+    [LIMITS] LocalArguments<LIMITS>, Self::takes, LocalArguments;
 }
 
 fn argument(setting: &'static Setting) -> Arg {

@@ -11,13 +11,13 @@ mod print;
 mod table;
 mod value;
 
-pub use layers::{Origin, SettingArguments};
+pub use layers::{LocalArguments, Origin, SettingArguments};
 pub use print::document;
 pub use table::{
-    AuthSettings, CeilingSettings, FetchSettings, LimitSettings, LogSettings, PackageSettings, RunSettings,
-    ServerSettings, SessionSettings, Setting, Settings, TABLE,
+    AuthSettings, CacheSettings, CeilingSettings, FetchSettings, LimitSettings, LogSettings, PackageSettings,
+    RunSettings, ServerSettings, SessionSettings, Setting, Settings, TABLE,
 };
-pub use value::{ByteSize, Choice, LogFormat, LogLevel, Words};
+pub use value::{ByteSize, Choice, IndexUrl, LogFormat, LogLevel, Words};
 
 use prims_sandbox::Limits;
 use std::path::PathBuf;

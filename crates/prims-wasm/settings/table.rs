@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::layers::{Layers, Origin};
-use super::value::{ByteSize, Choice, LogFormat, LogLevel, SettingValue};
+use super::value::{ByteSize, Choice, IndexUrl, LogFormat, LogLevel, SettingValue};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -136,13 +136,18 @@ settings! {
     /// Packages the code may import.
     packages: PackageSettings {
         deps: Vec<String> = "", "deps", "Requirements that every run has, separated by commas";
-        index_url: Option<Url> = "", "index-url", "Package index; what the package tools of this machine use if not given";
-        extra_index_url: Vec<String> = "", "extra-index-url", "Further package indexes, asked first; the first that knows a name wins";
+        index_url: Option<IndexUrl> = "", "index-url", "Package index; what the package tools of this machine use if not given";
+        extra_index_url: Vec<IndexUrl> = "", "extra-index-url", "Further package indexes, asked first; the first that knows a name wins";
         offline: bool = "false", "offline", "Use only what is bundled or cached";
-        allow: Vec<String> = "", "allow-package", "Only these packages, and what they need; all if not given";
+        allow: Vec<String> = "", "allow-package", "Only these packages may be used, also by others; all if not given";
         exclude: Vec<String> = "", "exclude", "Packages that are refused";
         require_hashes: bool = "false", "require-hashes", "Refuse wheels for which the index has no digest";
         auto_deps: bool = "false", "auto-deps", "Install what the code imports and no requirement names";
+    }
+    /// What is kept to be used again.
+    cache: CacheSettings {
+        max_size: ByteSize = "10g", "cache-max-size", "Bytes a server lets the cache hold; what was used longest ago goes first";
+        max_age: Duration = "720h", "cache-max-age", "A server removes what was not used for this long from the cache";
     }
     /// The HTTP server.
     server: ServerSettings {

@@ -211,6 +211,37 @@ parsed! {
     Url: "a URL such as https://host.example/path", url => redacted(url.as_str());
 }
 
+/// A package index: a URL, or a folder with wheels.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexUrl(pub Url);
+
+impl SettingValue for IndexUrl {
+    const EXPECTED: &'static str = "a URL such as https://host.example/simple, or a folder with wheels";
+
+    fn read(texts: &[String]) -> Option<Self> {
+        let [text] = texts else { return None };
+        prims_packages::index_url("index", text).ok().map(IndexUrl)
+    }
+
+    fn render(&self) -> Value {
+        json!(redacted(self.0.as_str()))
+    }
+}
+
+impl SettingValue for Vec<IndexUrl> {
+    const EXPECTED: &'static str = IndexUrl::EXPECTED;
+    const SHAPE: Shape = Shape::Many;
+
+    fn read(texts: &[String]) -> Option<Self> {
+        let urls = texts.iter().map(|text| IndexUrl::read(std::slice::from_ref(text)));
+        urls.collect()
+    }
+
+    fn render(&self) -> Value {
+        self.iter().map(IndexUrl::render).collect::<Vec<_>>().into()
+    }
+}
+
 impl<T: SettingValue> SettingValue for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
 

@@ -1,0 +1,154 @@
+//! `prims-wasm deps`: which packages requirements come to, why, and getting them.
+
+use super::Error;
+use crate::arguments::{Deps, DepsCommand, DepsDownload, DepsInputs, DepsLock, DepsWhy};
+use crate::report::status;
+use crate::settings::Settings;
+use crate::{console, setup};
+use prims_cache::Cache;
+use prims_packages::{Indexes, Inputs, Lock, Name, Requirements, Target, resolve};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+pub(super) fn deps(arguments: &Deps, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    match &arguments.command {
+        DepsCommand::Lock(arguments) => lock(arguments, cache_dir),
+        DepsCommand::Install(arguments) => install(arguments, cache_dir),
+        DepsCommand::Tree(arguments) => {
+            let (lock, _) = chosen(arguments, cache_dir)?;
+            console::out(&lock.tree());
+            Ok(0)
+        }
+        DepsCommand::Why(arguments) => why(arguments, cache_dir),
+        DepsCommand::Download(arguments) => download(arguments, cache_dir),
+    }
+}
+
+fn lock(arguments: &DepsLock, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let began = Instant::now();
+    let (lock, indexes) = chosen(&arguments.inputs, cache_dir)?;
+    // Wheels the index gives no digest for have to be fetched: a lock without digests would lock nothing.
+    let lock = if lock.wheels.iter().any(|wheel| wheel.sha256.is_empty()) {
+        indexes.download(&lock)?
+    } else {
+        lock
+    };
+    let text = lock.to_pylock(&Target::default())?;
+    if arguments.output == Path::new("-") {
+        console::out(&text);
+        return Ok(0);
+    }
+    write(&arguments.output, text.as_bytes())?;
+    console::out(&format!(
+        "{}: {} in {:.2} s\n",
+        arguments.output.display(),
+        packages(lock.wheels.len()),
+        began.elapsed().as_secs_f64()
+    ));
+    Ok(0)
+}
+
+fn install(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let began = Instant::now();
+    let (lock, _) = chosen(arguments, cache_dir)?;
+    let resolved = began.elapsed();
+    let settings = Settings::load(&arguments.settings.0)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let prepared = interpreter.prepare_for(&prims_interpreter::Wanted {
+        lock: Some(Arc::new(lock)),
+        ..Default::default()
+    })?;
+    for (name, version) in &prepared.packages {
+        console::out(&format!("{name} {version}\n"));
+    }
+    for skipped in &prepared.image.prepared().skipped {
+        console::note(&format!(
+            "{} is not imported ahead of time: {}",
+            skipped.module, skipped.error
+        ));
+    }
+    console::out(&format!(
+        "{} ready in {:.2} s, of which {:.2} s to choose versions\n",
+        packages(prepared.packages.len()),
+        began.elapsed().as_secs_f64(),
+        resolved.as_secs_f64(),
+    ));
+    Ok(0)
+}
+
+fn why(arguments: &DepsWhy, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let name = Name::parse(&arguments.name)
+        .ok_or_else(|| Error::Usage(format!("`{}` is not the name of a package", arguments.name)))?;
+    let (lock, _) = chosen(&arguments.inputs, cache_dir)?;
+    match lock.why(&name) {
+        Some(text) => {
+            console::out(&text);
+            Ok(0)
+        }
+        None => {
+            console::note(&format!("`{name}` is not among the packages that were chosen"));
+            Ok(status::RAISED)
+        }
+    }
+}
+
+fn download(arguments: &DepsDownload, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let (lock, indexes) = chosen(&arguments.inputs, cache_dir)?;
+    let lock = indexes.download(&lock)?;
+    let folder = &arguments.directory;
+    std::fs::create_dir_all(folder).map_err(|source| Error::Write {
+        name: folder.display().to_string(),
+        source,
+    })?;
+    for wheel in &lock.wheels {
+        write(&folder.join(&wheel.filename), &indexes.bytes(wheel)?)?;
+        console::out(&format!("{}\n", wheel.filename));
+    }
+    Ok(0)
+}
+
+/// What the inputs come to, and the indexes it was found on.
+fn chosen(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<(Lock, Indexes), Error> {
+    let settings = Settings::load(&arguments.settings.0)?;
+    let cache = Cache::open(cache_dir)?;
+    let indexes = setup::indexes(&settings, &cache)?;
+    let indexes = indexes.session(console::package_progress());
+    if let Some(path) = &arguments.files.lock {
+        if !arguments.wanted.is_empty() || arguments.script.is_some() {
+            return Err(Error::Usage(
+                "a lock says everything, expected no requirements beside it".into(),
+            ));
+        }
+        return Ok((setup::read_lock(path)?, indexes));
+    }
+    let mut inputs = inputs(arguments, &settings)?;
+    if let Some(script) = &arguments.script {
+        let code = setup::read_text(script)?;
+        inputs.add_script(&code, &Target::default())?;
+    }
+    let lock = resolve(&inputs, &Target::default(), &indexes)?;
+    Ok((lock, indexes))
+}
+
+fn inputs(arguments: &DepsInputs, settings: &Settings) -> Result<Inputs, Error> {
+    let mut inputs = setup::policy(settings, &arguments.files)?;
+    let wanted = arguments.wanted.iter().chain(&settings.packages.deps);
+    let wanted: Vec<&str> = wanted.map(String::as_str).collect();
+    inputs.requirements = inputs.requirements.and(&Requirements::parse(&wanted)?);
+    Ok(inputs)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    std::fs::write(path, bytes).map_err(|source| Error::Write {
+        name: path.display().to_string(),
+        source,
+    })
+}
+
+fn packages(count: usize) -> String {
+    match count {
+        1 => "1 package".into(),
+        count => format!("{count} packages"),
+    }
+}
