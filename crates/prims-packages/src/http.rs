@@ -8,13 +8,14 @@ use crate::error::Error;
 use crate::location::{Login, Logins, redacted};
 use crate::problem::IndexProblem;
 use flate2::read::MultiGzDecoder;
-use reqwest::blocking::Response;
+use reqwest::Response;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use tokio::runtime::Runtime;
 use url::Url;
 
 /// Times a request is repeated.
@@ -50,11 +51,35 @@ impl Default for Patience {
 
 /// Asks servers. The connections are made when they are first needed, and shared.
 pub(crate) struct Client {
-    connections: OnceLock<Result<reqwest::blocking::Client, String>>,
+    connections: OnceLock<Result<Connections, String>>,
     logins: Logins,
     /// A file with the only certificates to trust, in PEM; otherwise those of the system.
     certificates: Option<PathBuf>,
     patience: Patience,
+}
+
+/// Connections, and the thread that serves them. Whoever asks blocks.
+struct Connections {
+    client: reqwest::Client,
+    /// Taken when it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Connections {
+    /// Waits for what the network brings, for at most this long; `None` when it brought nothing.
+    fn wait<T>(&self, at_most: Duration, what: impl Future<Output = T>) -> Option<T> {
+        let runtime = self.runtime.as_ref()?;
+        runtime.block_on(async { tokio::time::timeout(at_most, what).await.ok() })
+    }
+}
+
+impl Drop for Connections {
+    fn drop(&mut self) {
+        // The last user may be in a place that must not wait.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// What to ask for.
@@ -149,7 +174,7 @@ impl Client {
 
     /// Asks once, and follows redirects.
     fn ask<'b>(
-        &self,
+        &'b self,
         budget: &'b Budget,
         get: &Get,
         after: &mut Option<Duration>,
@@ -186,8 +211,9 @@ impl Client {
     }
 
     fn send(&self, budget: &Budget, get: &Get, url: &Url) -> Result<Response, IndexProblem> {
-        let timeout = budget.request()?;
-        let mut request = self.connections(url)?.get(url.clone()).timeout(timeout);
+        let left = budget.request()?;
+        let connections = self.connections(url)?;
+        let mut request = connections.client.get(url.clone());
         let encoding = if get.compressed { "gzip" } else { "identity" };
         request = request.header(header::ACCEPT_ENCODING, encoding);
         for (name, value) in &get.headers {
@@ -197,7 +223,15 @@ impl Client {
         if let Some(Login { user, password }) = self.logins.get(url) {
             request = request.basic_auth(user, Some(password));
         }
-        request.send().map_err(|error| self.failed(error, url, budget))
+        let patience = self.patience.connect + self.patience.idle;
+        match connections.wait(patience.min(left), request.send()) {
+            Some(sent) => sent.map_err(|error| self.failed(error, url, budget)),
+            None => {
+                budget.remaining()?;
+                let (url, waited) = (redacted(url), self.patience.idle);
+                Err(IndexProblem::Stalled { url, waited })
+            }
+        }
     }
 
     /// Sorts a failure of the connection.
@@ -207,11 +241,7 @@ impl Client {
         }
         let url = redacted(url);
         if error.is_timeout() {
-            let waited = if error.is_connect() {
-                self.patience.connect
-            } else {
-                self.patience.idle
-            };
+            let waited = self.patience.connect;
             return IndexProblem::Stalled { url, waited };
         }
         let error = error.without_url();
@@ -226,7 +256,7 @@ impl Client {
     }
 
     fn body<'b>(
-        &self,
+        &'b self,
         response: Response,
         budget: &'b Budget,
         get: &Get,
@@ -252,7 +282,10 @@ impl Client {
             });
         }
         let received = Received {
+            connections: self.connections(response.url())?,
             response,
+            pending: vec![],
+            at: 0,
             budget,
             patience: self.patience,
             shown,
@@ -272,7 +305,7 @@ impl Client {
         Ok((headers, body))
     }
 
-    fn connections(&self, url: &Url) -> Result<&reqwest::blocking::Client, IndexProblem> {
+    fn connections(&self, url: &Url) -> Result<&Connections, IndexProblem> {
         let made = self.connections.get_or_init(|| self.connect());
         made.as_ref().map_err(|reason| IndexProblem::Unreachable {
             url: redacted(url),
@@ -280,7 +313,7 @@ impl Client {
         })
     }
 
-    fn connect(&self) -> Result<reqwest::blocking::Client, String> {
+    fn connect(&self) -> Result<Connections, String> {
         // Fails when one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::ClientBuilder::new()
@@ -290,23 +323,32 @@ impl Client {
             .http1_only()
             .http1_max_headers(MAX_HEADERS)
             .pool_max_idle_per_host(8)
-            .connect_timeout(self.patience.connect)
-            .read_timeout(self.patience.idle);
+            .connect_timeout(self.patience.connect);
         if let Some(path) = &self.certificates {
             let read = std::fs::read(path).map_err(|error| format!("the file of certificates cannot be read: {error}"))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&read)
                 .map_err(|_| "the file of certificates does not read".to_owned())?;
             builder = builder.tls_certs_only(certificates);
         }
-        reqwest::blocking::ClientBuilder::from(builder)
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("prims-http")
+            .enable_all()
             .build()
-            .map_err(|error| error.to_string())
+            .map_err(|error| error.to_string())?;
+        let client = builder.build().map_err(|error| error.to_string())?;
+        let runtime = Some(runtime);
+        Ok(Connections { client, runtime })
     }
 }
 
 /// What comes over the network, counted and timed.
 struct Received<'b> {
+    connections: &'b Connections,
     response: Response,
+    /// What came and was not read yet.
+    pending: Vec<u8>,
+    at: usize,
     budget: &'b Budget,
     patience: Patience,
     shown: String,
@@ -317,12 +359,38 @@ struct Received<'b> {
 }
 
 impl Received<'_> {
+    /// Waits for more; false at the end.
+    fn receive(&mut self) -> Result<bool, IndexProblem> {
+        let url = || self.shown.clone();
+        let at_most = self.patience.idle.min(self.budget.remaining()?);
+        let part = match self.connections.wait(at_most, self.response.chunk()) {
+            Some(Ok(part)) => part,
+            Some(Err(_)) => {
+                return Err(IndexProblem::Unreachable {
+                    url: url(),
+                    reason: "the connection ended before the answer did".to_owned(),
+                });
+            }
+            None => {
+                self.budget.remaining()?;
+                let waited = self.patience.idle;
+                return Err(IndexProblem::Stalled { url: url(), waited });
+            }
+        };
+        let Some(part) = part else { return Ok(false) };
+        self.count(part.len() as u64)?;
+        self.pending.clear();
+        self.pending.extend_from_slice(&part);
+        self.at = 0;
+        Ok(true)
+    }
+
     fn count(&mut self, bytes: u64) -> Result<(), IndexProblem> {
         self.budget.receive(bytes)?;
         let (expected, window) = self.patience.rate;
         self.window.1 += bytes;
         if self.window.0.elapsed() >= window {
-            if self.window.1 < expected && bytes > 0 {
+            if self.window.1 < expected {
                 return Err(IndexProblem::TooSlow {
                     url: self.shown.clone(),
                     found: self.window.1,
@@ -334,36 +402,25 @@ impl Received<'_> {
         }
         Ok(())
     }
-
-    fn sort(&self, error: &io::Error) -> IndexProblem {
-        if let Err(problem) = self.budget.remaining() {
-            return problem;
-        }
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
-        let url = self.shown.clone();
-        if inner.is_some_and(reqwest::Error::is_timeout) {
-            let waited = self.patience.idle;
-            return IndexProblem::Stalled { url, waited };
-        }
-        let reason = "the connection ended before the answer did".to_owned();
-        IndexProblem::Unreachable { url, reason }
-    }
 }
 
 impl Read for Received<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.response.read(buffer);
-        let problem = match &read {
-            Ok(count) => self.count(*count as u64).err(),
-            Err(error) => Some(self.sort(error)),
-        };
-        match problem {
-            None => read,
-            Some(problem) => {
-                self.problem = Some(problem);
-                Err(io::Error::other("see the problem"))
+        while self.at == self.pending.len() {
+            match self.receive() {
+                Ok(true) => {}
+                Ok(false) => return Ok(0),
+                Err(problem) => {
+                    self.problem = Some(problem);
+                    return Err(io::Error::other("see the problem"));
+                }
             }
         }
+        let waiting = &self.pending[self.at..];
+        let count = waiting.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&waiting[..count]);
+        self.at += count;
+        Ok(count)
     }
 }
 

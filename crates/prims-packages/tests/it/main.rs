@@ -4,6 +4,8 @@
 
 mod archives;
 mod environments;
+mod listings;
 mod resolving;
+mod server;
 mod support;
 mod wheels;
