@@ -54,8 +54,7 @@ fn a_page_is_asked_for_once_until_it_is_old() {
     ask(&other);
     assert_eq!(server.count("/simple/a/"), 0);
     // An index that does not want it believed is asked again, and says that it is the same.
-    server.site().cache_control = Some("max-age=0".into());
-    server.site().files[0].0 = "b".into();
+    *server.site() = Site { cache_control: Some("max-age=0".into()), ..Site::good(&[draft("b", "1.0")]) };
     let ask_b = || versions(&open(server.settings(), &cache).listing(&name("b")).unwrap().unwrap());
     ask_b();
     ask_b();
@@ -237,11 +236,9 @@ fn a_login_goes_to_its_own_server_only() {
     let listing = indexes.listing(&name("a")).unwrap().unwrap();
     indexes.metadata(&listing.wheels[0]).unwrap();
     let said = format!("{listing:?} {indexes:?}");
-    assert!(!said.contains("cret") && !said.contains("me:"), "{said}");
+    assert!(!said.contains("cret") && !said.contains("bWU6"), "{said}");
     // Sent elsewhere by a page and by a redirect, without the login.
     let page = format!("<a href='{}'>", files.url("/files/a-1.0-py3-none-any.whl"));
-    private.plan("/simple/b/", Reply::default());
-    private.site().planned.clear();
     private.plan("/simple/b/", Reply { status: 302, ..Reply::default() }.with("Location", files.url("/simple/a/?b").as_str()));
     files.plan("/simple/a/?b", Reply::html(page.replace("a-1.0", "b-1.0")));
     let listing = indexes.listing(&name("b")).unwrap().unwrap();
@@ -261,7 +258,7 @@ fn redirects_are_followed_a_few_times_and_never_elsewhere() {
     let server = Server::start(Site::good(&[draft("a", "1.0")]));
     let (_folder, cache) = cache();
     let to = |location: &str| Reply { status: 301, ..Reply::default() }.with("Location", location);
-    for hop in ["/hop/1", "hop/2", "/simple/a/?x"] {
+    for hop in ["/hop/1", "hop/2", "/simple/a/"] {
         server.plan(if hop == "/hop/1" { "/simple/a/" } else { "hop/" }, to(hop));
     }
     let indexes = open(server.settings(), &cache);
