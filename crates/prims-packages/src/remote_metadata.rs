@@ -27,7 +27,9 @@ impl Indexes {
         if let Some(digest) = &offer.sha256
             && let Some(wheel) = self.cache().find("wheel", &wheel_key(digest))?
         {
-            return self.of_wheel(offer, &payload(&wheel, &self.file_name(offer))?);
+            let text = self.of_wheel(offer, &payload(&wheel, &self.file_name(offer))?)?;
+            self.keep_metadata(Some(digest), &text)?;
+            return Ok(text);
         }
         let text = match self.beside(offer, url)? {
             Some(text) => text,
