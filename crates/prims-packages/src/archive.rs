@@ -190,7 +190,12 @@ impl Directory {
     /// Where a file lies in the archive, with what stands in front of its data and behind it.
     pub(crate) fn range(&self, name: &str) -> Option<Range<u64>> {
         let member = self.find_member(name)?;
-        let next = self.members.iter().map(|other| other.at).filter(|at| *at > member.at).min();
+        let next = self
+            .members
+            .iter()
+            .map(|other| other.at)
+            .filter(|at| *at > member.at)
+            .min();
         Some(member.at as u64..next.map_or(self.at, |next| next as u64))
     }
 
@@ -204,7 +209,10 @@ impl Directory {
     }
 
     fn find_member(&self, name: &str) -> Option<&Member> {
-        let mut named = self.members.iter().filter(|member| !member.is_folder && member.name == name);
+        let mut named = self
+            .members
+            .iter()
+            .filter(|member| !member.is_folder && member.name == name);
         // Two of a name leave a choice.
         named.next().filter(|_| named.next().is_none())
     }

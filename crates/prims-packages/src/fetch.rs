@@ -73,7 +73,10 @@ impl Indexes {
                     Ok(cached) => *digests[index].lock().unwrap_or_else(PoisonError::into_inner) = Some(cached.sha256),
                     Err(error) => {
                         failed.store(true, Ordering::Relaxed);
-                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                        failure
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner)
+                            .get_or_insert(error);
                     }
                 }
             }
@@ -149,7 +152,12 @@ impl Indexes {
 
     /// Writes what a server sends, if it is what was announced; gives its digest.
     fn receive(&self, wanted: Wanted, writer: &mut EntryWriter) -> Result<String, Error> {
-        let Wanted { filename, url, sha256, size } = wanted;
+        let Wanted {
+            filename,
+            url,
+            sha256,
+            size,
+        } = wanted;
         if self.settings().offline {
             let what = filename.to_owned();
             return Err(IndexProblem::Offline { what }.into());
@@ -190,7 +198,12 @@ impl Indexes {
             })?;
             if let Some(expected) = size.filter(|expected| *expected != bytes) {
                 let url = redacted(url);
-                return Err(IndexProblem::Length { url, found: bytes, expected }.into());
+                return Err(IndexProblem::Length {
+                    url,
+                    found: bytes,
+                    expected,
+                }
+                .into());
             }
             let found = hexadecimal(&hash.finalize());
             match sha256 {

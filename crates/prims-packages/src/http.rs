@@ -297,7 +297,7 @@ impl Client {
             source: if is_gzip {
                 Content::Gzip(Box::new(MultiGzDecoder::new(received)))
             } else {
-                Content::Plain(received)
+                Content::Plain(Box::new(received))
             },
             limit: get.limit,
             announced,
@@ -325,7 +325,8 @@ impl Client {
             .pool_max_idle_per_host(8)
             .connect_timeout(self.patience.connect);
         if let Some(path) = &self.certificates {
-            let read = std::fs::read(path).map_err(|error| format!("the file of certificates cannot be read: {error}"))?;
+            let read =
+                std::fs::read(path).map_err(|error| format!("the file of certificates cannot be read: {error}"))?;
             let certificates = reqwest::Certificate::from_pem_bundle(&read)
                 .map_err(|_| "the file of certificates does not read".to_owned())?;
             builder = builder.tls_certs_only(certificates);
@@ -425,7 +426,7 @@ impl Read for Received<'_> {
 }
 
 enum Content<'b> {
-    Plain(Received<'b>),
+    Plain(Box<Received<'b>>),
     Gzip(Box<MultiGzDecoder<Received<'b>>>),
 }
 
@@ -481,7 +482,7 @@ impl Body<'_> {
 
     fn problem(&mut self) -> IndexProblem {
         let source = match &mut self.source {
-            Content::Plain(source) => source,
+            Content::Plain(source) => &mut **source,
             Content::Gzip(source) => source.get_mut(),
         };
         source.problem.take().unwrap_or_else(|| IndexProblem::Page {

@@ -88,7 +88,8 @@ struct Locked<'a> {
 impl<'a> Locked<'a> {
     fn new(indexes: &'a Indexes, wheel: &'a LockedWheel) -> Result<Locked<'a>, Error> {
         let filename = WheelFilename::parse(&wheel.filename).and_then(|filename| {
-            let identity = |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
+            let identity =
+                |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
             if filename.name != wheel.name {
                 return identity("name", filename.name.to_string(), wheel.name.to_string());
             }
@@ -163,7 +164,11 @@ impl Indexes {
     pub fn install(&self, lock: &Lock) -> Result<Environment, Error> {
         let has_digests = lock.wheels.iter().all(|wheel| !wheel.sha256.is_empty());
         // Without all digests the environment has no name yet.
-        let lock = if has_digests { Cow::Borrowed(lock) } else { Cow::Owned(self.download(lock)?) };
+        let lock = if has_digests {
+            Cow::Borrowed(lock)
+        } else {
+            Cow::Owned(self.download(lock)?)
+        };
         let mut wheels = lock
             .wheels
             .iter()

@@ -49,7 +49,11 @@ impl Indexes {
         let Some(NativeCheck { version, check }) = self.native() else {
             return Ok(Err("native wheels of other systems are not taken".into()));
         };
-        let key = |digest: &str| Key::new("verdict").with("check", version.as_bytes()).with("wheel", digest.as_bytes());
+        let key = |digest: &str| {
+            Key::new("verdict")
+                .with("check", version.as_bytes())
+                .with("wheel", digest.as_bytes())
+        };
         if let Some(digest) = &offer.sha256
             && let Some(entry) = self.cache().find("verdict", &key(digest))?
             && let Some(verdict) = read(&entry.read().unwrap_or_default())

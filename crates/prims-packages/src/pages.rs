@@ -108,12 +108,16 @@ impl Pages<'_> {
                 (header::IF_NONE_MATCH, &record.etag),
                 (header::IF_MODIFIED_SINCE, &record.last_modified),
             ];
-            let validators = validators.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+            let validators = validators
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, value.clone()?)));
             get.headers.extend(validators);
             // Waiting long for a server is worth less when its last answer is here.
             get.retries = self.retries.min(1);
         }
-        let fetched = self.client.get(self.budget, &get, |answer| Ok(answered(answer, kept.is_some())?))?;
+        let fetched = self
+            .client
+            .get(self.budget, &get, |answer| Ok(answered(answer, kept.is_some())?))?;
         let page = match (fetched, kept) {
             (Fetched::Same { fresh_for }, Some(kept)) => {
                 let record = Record {
@@ -124,7 +128,10 @@ impl Pages<'_> {
                     last_modified: kept.record.last_modified.clone(),
                     ..kept.record
                 };
-                Kept { record, body: kept.body.clone() }
+                Kept {
+                    record,
+                    body: kept.body.clone(),
+                }
             }
             (Fetched::Page(record, body), _) => Kept { record, body },
             (Fetched::Same { .. }, None) => return Ok(None),
@@ -153,7 +160,12 @@ impl Pages<'_> {
         };
         let is_sound = entry.payload_len() <= simple::MAX_PAGE;
         let record = serde_json::from_slice(entry.metadata()).ok().filter(|_| is_sound);
-        Ok(record.and_then(|record| Some(Kept { record, body: entry.read().ok()? })))
+        Ok(record.and_then(|record| {
+            Some(Kept {
+                record,
+                body: entry.read().ok()?,
+            })
+        }))
     }
 
     fn keep(&self, key: &Key, page: &Kept) -> Result<(), Error> {
@@ -177,7 +189,9 @@ impl Kept {
 }
 
 fn answered(answer: Answer, may_be_same: bool) -> Result<Fetched, IndexProblem> {
-    let mut fresh_for = fresh_for(answer.header(header::CACHE_CONTROL)).unwrap_or(FRESH).min(MAX_FRESH);
+    let mut fresh_for = fresh_for(answer.header(header::CACHE_CONTROL))
+        .unwrap_or(FRESH)
+        .min(MAX_FRESH);
     let known = match answer.status {
         200 => true,
         304 if may_be_same => {
@@ -225,8 +239,17 @@ fn answered(answer: Answer, may_be_same: bool) -> Result<Fetched, IndexProblem> 
 
 /// How long an answer may be used, by its `Cache-Control`.
 fn fresh_for(cache_control: Option<&str>) -> Option<Duration> {
-    let parts = || cache_control.into_iter().flat_map(|value| value.split(',')).map(str::trim);
-    if parts().any(|part| ["no-cache", "no-store"].iter().any(|word| part.eq_ignore_ascii_case(word))) {
+    let parts = || {
+        cache_control
+            .into_iter()
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+    };
+    if parts().any(|part| {
+        ["no-cache", "no-store"]
+            .iter()
+            .any(|word| part.eq_ignore_ascii_case(word))
+    }) {
         return Some(Duration::ZERO);
     }
     let seconds = parts().find_map(|part| part.strip_prefix("max-age=")?.trim_matches('"').parse().ok());
@@ -234,5 +257,7 @@ fn fresh_for(cache_control: Option<&str>) -> Option<Duration> {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

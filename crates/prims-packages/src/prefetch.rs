@@ -74,5 +74,10 @@ fn likely<'a>(listing: &'a Listing, target: &Target) -> Option<&'a Offer> {
             && offer.requires_python.as_ref().is_none_or(accepts)
     };
     // The first of equals, as `max_by` gives the last.
-    listing.wheels.iter().rev().filter(fits).max_by(|a, b| a.filename.version.cmp(&b.filename.version))
+    listing
+        .wheels
+        .iter()
+        .rev()
+        .filter(fits)
+        .max_by(|a, b| a.filename.version.cmp(&b.filename.version))
 }

@@ -189,7 +189,9 @@ impl IndexProblem {
             IndexProblem::NotAnIndex { .. } => {
                 "the network may ask for a login first; else check the URL of the index, which usually ends in `/simple/`"
             }
-            IndexProblem::Setting { .. } => "give a URL such as `https://host/simple/`, or the path of a folder with wheels",
+            IndexProblem::Setting { .. } => {
+                "give a URL such as `https://host/simple/`, or the path of a folder with wheels"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -28,7 +28,13 @@ pub(crate) enum Ranged {
 
 /// Reads `METADATA` out of a wheel on a server.
 pub(crate) fn metadata(client: &Client, budget: &Budget, url: &Url, offer: &Offer) -> Result<Ranged, Error> {
-    let mut parts = Parts { client, budget, url, tail: (0, vec![]), len: 0 };
+    let mut parts = Parts {
+        client,
+        budget,
+        url,
+        tail: (0, vec![]),
+        len: 0,
+    };
     match parts.metadata(offer) {
         Ok(found) => Ok(Ranged::Found(found)),
         Err(Stop::NotServed) => Ok(Ranged::NotServed),
@@ -138,7 +144,11 @@ impl Parts<'_> {
         let (found, len) = announced.ok_or(Stop::Unclear)?;
         let is_whole = found.end - found.start == bytes.len() as u64 && found.end <= len;
         let is_consistent = self.len == 0 && found.end == len || self.len == len;
-        if is_whole && is_consistent { Ok((found, bytes)) } else { Err(Stop::Unclear) }
+        if is_whole && is_consistent {
+            Ok((found, bytes))
+        } else {
+            Err(Stop::Unclear)
+        }
     }
 }
 

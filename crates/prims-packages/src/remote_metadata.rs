@@ -79,7 +79,9 @@ impl Indexes {
             Place::Bundled => {
                 let wheel = self.bundle().get(&offer.filename.name);
                 let wheel = wheel.filter(|wheel| *wheel.parsed() == offer.filename);
-                let missing = || IndexProblem::NotBundled { filename: self.file_name(offer) };
+                let missing = || IndexProblem::NotBundled {
+                    filename: self.file_name(offer),
+                };
                 Ok(wheel.ok_or_else(missing)?.bytes()?.to_vec())
             }
             Place::File(path) => {

@@ -192,7 +192,12 @@ mod tests {
         assert_eq!(urls(&found), ("https://u:p@uv/simple/".into(), extra.to_vec()));
         assert!(found.offline && !found.require_hashes);
         assert_eq!(found.certificates, Some("/bundle".into()));
-        let found = settings(&[NO_CONF, ("UV_DEFAULT_INDEX", "https://x/"), ("UV_INDEX_URL", "https://y/")]).unwrap();
+        let found = settings(&[
+            NO_CONF,
+            ("UV_DEFAULT_INDEX", "https://x/"),
+            ("UV_INDEX_URL", "https://y/"),
+        ])
+        .unwrap();
         assert_eq!(urls(&found).0, "https://x/");
     }
 
@@ -204,7 +209,10 @@ mod tests {
         std::fs::write(&path, text).unwrap();
         let conf = ("PIP_CONFIG_FILE", path.to_str().unwrap());
         let found = settings(&[conf]).unwrap();
-        assert_eq!(urls(&found), ("https://conf/simple/".into(), vec!["https://a/", "https://b/"]));
+        assert_eq!(
+            urls(&found),
+            ("https://conf/simple/".into(), vec!["https://a/", "https://b/"])
+        );
         assert_eq!(found.certificates, Some("/conf.pem".into()));
         let found = settings(&[conf, ("PIP_INDEX_URL", "https://pip/"), ("PIP_CERT", "/env.pem")]).unwrap();
         assert_eq!(urls(&found).0, "https://pip/");
@@ -219,7 +227,12 @@ mod tests {
 
     #[test]
     fn a_setting_that_does_not_read_is_named_and_not_shown() {
-        for value in ["https://me:secret@", "ftp://me:secret@host/", "/no/such/secret", "file://host/secret"] {
+        for value in [
+            "https://me:secret@",
+            "ftp://me:secret@host/",
+            "/no/such/secret",
+            "file://host/secret",
+        ] {
             let error = settings(&[NO_CONF, ("PIP_INDEX_URL", value)]).unwrap_err();
             let text = format!("{error} {error:?} {:?}", error.hint());
             assert!(text.contains("PIP_INDEX_URL") && !text.contains("secret"), "{text}");

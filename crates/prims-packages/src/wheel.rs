@@ -43,19 +43,17 @@ impl<'a> Wheel<'a> {
                 datas.insert(top);
             }
         }
-        let own = |folders: &BTreeSet<&str>, ending: &str| {
-            match folders.iter().collect::<Vec<_>>()[..] {
-                [folder] if is_own(folder, ending, filename) => Ok(Some((*folder).to_owned())),
-                [] => Ok(None),
-                _ => {
-                    let found = folders.iter().copied().collect::<Vec<_>>().join(", ");
-                    let expected = format!("{}-{}{ending}", filename.name, filename.version);
-                    Err(WheelProblem::Identity {
-                        what: "folder",
-                        found,
-                        expected,
-                    })
-                }
+        let own = |folders: &BTreeSet<&str>, ending: &str| match folders.iter().collect::<Vec<_>>()[..] {
+            [folder] if is_own(folder, ending, filename) => Ok(Some((*folder).to_owned())),
+            [] => Ok(None),
+            _ => {
+                let found = folders.iter().copied().collect::<Vec<_>>().join(", ");
+                let expected = format!("{}-{}{ending}", filename.name, filename.version);
+                Err(WheelProblem::Identity {
+                    what: "folder",
+                    found,
+                    expected,
+                })
             }
         };
         let info = own(&infos, ".dist-info")?.ok_or_else(|| WheelProblem::Missing("*.dist-info".into()))?;
@@ -79,7 +77,10 @@ impl<'a> Wheel<'a> {
         self.archive.members().iter().filter(is_native).map(|member| {
             if member.size > MAX_NATIVE {
                 let reason = format!("is {} bytes long, expected at most {MAX_NATIVE}", member.size);
-                return Err(WheelProblem::Path { path: member.name.clone(), reason });
+                return Err(WheelProblem::Path {
+                    path: member.name.clone(),
+                    reason,
+                });
             }
             Ok((member.name.as_str(), self.archive.read(member)?))
         })

@@ -207,7 +207,10 @@ fn what_was_not_used_for_long_goes() {
     let entry = File::open(on_disk(folder.path(), "blob", 0)).unwrap();
     entry.set_modified(SystemTime::now() + HOUR * 1000).unwrap();
     build_file(&open(folder.path()), 0);
-    let modified = fs::metadata(on_disk(folder.path(), "blob", 0)).unwrap().modified().unwrap();
+    let modified = fs::metadata(on_disk(folder.path(), "blob", 0))
+        .unwrap()
+        .modified()
+        .unwrap();
     assert!(modified < SystemTime::now() + HOUR);
 }
 
@@ -247,7 +250,10 @@ fn an_entry_can_be_replaced_and_forgotten() {
     let first = write("one").unwrap();
     write("two").unwrap();
     let found = cache.find("page", &key(1)).unwrap().unwrap();
-    assert_eq!((first.read().unwrap(), found.read().unwrap()), (b"one".to_vec(), b"two".to_vec()));
+    assert_eq!(
+        (first.read().unwrap(), found.read().unwrap()),
+        (b"one".to_vec(), b"two".to_vec())
+    );
     // One that fails leaves the old one.
     let failed = cache.replace("page", &key(1), |out| {
         out.write_all(b"three").unwrap();

@@ -17,16 +17,46 @@ pub(super) struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    pub(super) fn is(&self, name: &str) -> bool {
+    fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        let known = KINDS.iter().find(|(name, _)| self.is(name));
+        known.map_or(Kind::Other, |(_, kind)| *kind)
     }
 
     /// The value of an attribute with its entities decoded; empty if it has none.
     pub(super) fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        let found = self.attributes.iter().find(|(found, _)| found.eq_ignore_ascii_case(name))?;
+        let found = self
+            .attributes
+            .iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))?;
         Some(decoded(found.1))
     }
 }
+
+/// What a tag means on a page of an index.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Anchor,
+    Base,
+    Meta,
+    /// On no page of an index: somebody is to fill something in, or a browser to run something.
+    Interactive,
+    Other,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("a", Kind::Anchor),
+    ("base", Kind::Base),
+    ("meta", Kind::Meta),
+    ("form", Kind::Interactive),
+    ("input", Kind::Interactive),
+    ("script", Kind::Interactive),
+    ("iframe", Kind::Interactive),
+    ("frameset", Kind::Interactive),
+];
 
 /// A piece of a page.
 pub(super) enum Token<'a> {
@@ -57,7 +87,10 @@ impl<'a> Tokens<'a> {
     fn skip_raw(&mut self, name: &str) {
         loop {
             self.skip_past("</");
-            let closes = self.rest.get(..name.len()).is_some_and(|found| found.eq_ignore_ascii_case(name));
+            let closes = self
+                .rest
+                .get(..name.len())
+                .is_some_and(|found| found.eq_ignore_ascii_case(name));
             if self.rest.is_empty() || closes {
                 return;
             }
@@ -71,7 +104,9 @@ impl<'a> Tokens<'a> {
         self.rest = rest;
         let mut attributes = vec![];
         loop {
-            self.rest = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
+            self.rest = self
+                .rest
+                .trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
             if let Some(rest) = self.rest.strip_prefix('>') {
                 self.rest = rest;
                 break;
@@ -91,7 +126,9 @@ impl<'a> Tokens<'a> {
         let ends_name = |c: char| c.is_ascii_whitespace() || matches!(c, '=' | '>' | '/');
         // The first character belongs to the name whatever it is, so there is always progress.
         let first = self.rest.chars().next().map_or(0, char::len_utf8);
-        let len = self.rest[first..].find(ends_name).map_or(self.rest.len(), |at| first + at);
+        let len = self.rest[first..]
+            .find(ends_name)
+            .map_or(self.rest.len(), |at| first + at);
         let (name, rest) = self.rest.split_at(len);
         self.rest = rest;
         let Some(value) = rest.trim_ascii_start().strip_prefix('=') else {
@@ -221,23 +258,49 @@ mod tests {
 
     #[test]
     fn whatever_comes_the_end_is_reached() {
-        let seeds = ["<a href=\"", "<!--", "<script>", "</", "&", "&#x", "<a ", "=", "'", ">", "é", "<", "/", "\0"];
+        let seeds = [
+            "<a href=\"",
+            "<!--",
+            "<script>",
+            "</",
+            "&",
+            "&#x",
+            "<a ",
+            "=",
+            "'",
+            ">",
+            "é",
+            "<",
+            "/",
+            "\0",
+        ];
         let mut state = 7u64;
         for _ in 0..20_000 {
             let mut page = String::new();
             for _ in 0..12 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
                 page.push_str(seeds[(state >> 33) as usize % seeds.len()]);
             }
             let count = Tokens::new(&page).count();
             assert!(count <= page.len(), "{page:?}");
             let _ = decoded(&page);
         }
-        for hostile in ["<a ".repeat(500_000), "&".repeat(2_000_000), "<a href=\"".repeat(200_000), "<a x".repeat(300_000)] {
+        for hostile in [
+            "<a ".repeat(500_000),
+            "&".repeat(2_000_000),
+            "<a href=\"".repeat(200_000),
+            "<a x".repeat(300_000),
+        ] {
             assert!(anchors(&hostile).len() <= hostile.len());
             assert_eq!(decoded(&hostile).len(), hostile.len());
         }
-        let long = format!("<a href='{}'><a href=b {}>", "x".repeat(MAX_VALUE + 1), "y ".repeat(100_000));
+        let long = format!(
+            "<a href='{}'><a href=b {}>",
+            "x".repeat(MAX_VALUE + 1),
+            "y ".repeat(100_000)
+        );
         assert_eq!(anchors(&long), [(String::new(), None), ("b".to_owned(), None)]);
     }
 }

@@ -107,7 +107,10 @@ pub(super) fn read(page: &[u8], base: &Url) -> Result<(String, Vec<File>), Strin
         Some(File {
             filename: entry.filename.into_option()?,
             url: base.join(&entry.url.into_option()?).ok()?,
-            sha256: entry.hashes.into_option().and_then(|mut hashes| hashes.remove("sha256")),
+            sha256: entry
+                .hashes
+                .into_option()
+                .and_then(|mut hashes| hashes.remove("sha256")),
             size: entry.size.into_option(),
             requires_python: entry.requires_python.into_option(),
             yanked,

@@ -8,7 +8,7 @@ use crate::filename::WheelFilename;
 use crate::location::{filename, percent_decoded, redacted, without_credentials};
 use crate::name::Name;
 use crate::problem::IndexProblem;
-use html::{Tag, Token, Tokens};
+use html::{Kind, Tag, Token, Tokens};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -53,7 +53,11 @@ pub(crate) enum Format {
 impl Format {
     /// Reads a content type. `None` when pages do not come as that.
     pub(crate) fn of(content_type: Option<&str>) -> Option<Format> {
-        let kind = content_type.unwrap_or("text/html").split(';').next().unwrap_or_default();
+        let kind = content_type
+            .unwrap_or("text/html")
+            .split(';')
+            .next()
+            .unwrap_or_default();
         match kind.trim().to_ascii_lowercase().as_str() {
             "application/vnd.pypi.simple.v1+json" | "application/vnd.pypi.simple.latest+json" | "application/json" => {
                 Some(Format::Json)
@@ -92,7 +96,10 @@ pub(crate) fn listing(
         Format::Html => read_html(&String::from_utf8_lossy(page), url)?,
     };
     if files.len() > MAX_FILES {
-        return Err(broken(format!("it lists {} files, expected at most {MAX_FILES}", files.len())));
+        return Err(broken(format!(
+            "it lists {} files, expected at most {MAX_FILES}",
+            files.len()
+        )));
     }
     offers(files, url, name, index)
 }
@@ -110,32 +117,28 @@ fn read_html(page: &str, url: &Url) -> Result<Vec<File>, IndexProblem> {
     let mut files = vec![];
     let (mut is_index, mut odd) = (false, None);
     for token in Tokens::new(page) {
-        match token {
-            // What indexes write as title and heading.
-            Token::Text(text) => is_index |= text.trim_ascii_start().starts_with("Links for"),
-            Token::Tag(tag) if tag.is("a") => match tag.get("href") {
-                Some(href) => {
-                    let file = anchor(&tag, &href, base.as_ref().unwrap_or(url));
-                    let leads_up = href.ends_with('/') || href.starts_with('?');
-                    match file {
-                        Some(file) if is_distribution(&file.filename) => files.push(file),
-                        _ if leads_up => {}
-                        _ => odd = odd.or(Some("it has links to other things than packages")),
-                    }
-                }
-                None => {}
-            },
-            Token::Tag(tag) if tag.is("base") && base.is_none() => {
-                base = tag.get("href").and_then(|href| url.join(&href).ok());
+        let tag = match token {
+            Token::Tag(tag) => tag,
+            Token::Text(text) => {
+                // What indexes write as title and heading.
+                is_index |= text.trim_ascii_start().starts_with("Links for");
+                continue;
             }
-            Token::Tag(tag) if tag.is("meta") => {
+        };
+        let href = tag.get("href");
+        match (tag.kind(), href) {
+            (Kind::Anchor, Some(href)) => match anchor(&tag, &href, base.as_ref().unwrap_or(url)) {
+                Some(file) if is_distribution(&file.filename) => files.push(file),
+                _ if href.ends_with('/') || href.starts_with('?') => {}
+                _ => odd = odd.or(Some("it has links to other things than packages")),
+            },
+            (Kind::Base, Some(href)) if base.is_none() => base = url.join(&href).ok(),
+            (Kind::Meta, _) => {
                 let name = tag.get("name").unwrap_or_default();
                 is_index |= name.eq_ignore_ascii_case("pypi:repository-version");
             }
-            Token::Tag(tag) if ["form", "input", "script", "iframe", "frameset"].iter().any(|name| tag.is(name)) => {
-                odd = odd.or(Some("it is for a person to use"));
-            }
-            Token::Tag(_) => {}
+            (Kind::Interactive, _) => odd = odd.or(Some("it is for a person to use")),
+            _ => {}
         }
         if files.len() > MAX_FILES {
             break;
@@ -155,7 +158,9 @@ fn anchor(tag: &Tag, href: &str, base: &Url) -> Option<File> {
     let fragment = url.fragment().and_then(percent_decoded).unwrap_or_default();
     url.set_fragment(None);
     let sha256 = fragment.split('&').find_map(|part| part.strip_prefix("sha256="));
-    let metadata = tag.get("data-core-metadata").or_else(|| tag.get("data-dist-info-metadata"));
+    let metadata = tag
+        .get("data-core-metadata")
+        .or_else(|| tag.get("data-dist-info-metadata"));
     let metadata = metadata
         .filter(|value| !value.eq_ignore_ascii_case("false"))
         .map(|value| value.strip_prefix("sha256=").map(str::to_owned));
@@ -197,7 +202,9 @@ fn offers(files: Vec<File>, page: &Url, name: &Name, index: &str) -> Result<List
             sha256: file.sha256.and_then(sha256),
             size: file.size,
             // A range that does not read is no range, as for other installers.
-            requires_python: file.requires_python.and_then(|text| VersionSpecifiers::from_str(&text).ok()),
+            requires_python: file
+                .requires_python
+                .and_then(|text| VersionSpecifiers::from_str(&text).ok()),
             yanked: file.yanked.map(|reason| reason.chars().take(MAX_REASON).collect()),
             metadata: file.metadata.map(|hash| MetadataFile {
                 sha256: hash.and_then(sha256),

@@ -29,19 +29,28 @@ fn html_is_read() {
     let versions: Vec<String> = found.other.iter().map(Version::to_string).collect();
     assert_eq!(versions, ["0.7", "0.8", "0.9"]);
     let (first, second) = (&found.wheels[0], &found.wheels[1]);
-    let Place::Url(url) = &first.place else { panic!("{first:?}") };
+    let Place::Url(url) = &first.place else {
+        panic!("{first:?}")
+    };
     assert_eq!(url.as_str(), "https://host/files/a_b-1.0-py3-none-any.whl");
     assert_eq!(first.sha256.as_deref(), Some(DIGEST.to_lowercase().as_str()));
     assert_eq!(first.requires_python.as_ref().unwrap().to_string(), ">=3.9");
     assert_eq!(first.metadata, Some(MetadataFile { sha256: None }));
     assert_eq!(first.yanked, None);
     assert_eq!(second.yanked.as_deref(), Some("broken & bad"));
-    assert_eq!((&second.requires_python, &second.sha256, &second.metadata), (&None, &None, &None));
+    assert_eq!(
+        (&second.requires_python, &second.sha256, &second.metadata),
+        (&None, &None, &None)
+    );
 }
 
 #[test]
 fn a_base_is_followed_and_a_local_page_stays_local() {
-    let found = read(Format::Html, "<base href='https://files/x/'><a href='a_b-1-py3-none-any.whl'>").unwrap();
+    let found = read(
+        Format::Html,
+        "<base href='https://files/x/'><a href='a_b-1-py3-none-any.whl'>",
+    )
+    .unwrap();
     assert_eq!(
         found.wheels[0].place,
         Place::Url(Url::parse("https://files/x/a_b-1-py3-none-any.whl").unwrap())
@@ -69,7 +78,10 @@ fn json_is_read() {
     let digest = Some(DIGEST.to_lowercase());
     let metadata = Some(MetadataFile { sha256: digest.clone() });
     let first = &found.wheels[0];
-    assert_eq!((&first.sha256, first.size, &first.metadata), (&digest, Some(17), &metadata));
+    assert_eq!(
+        (&first.sha256, first.size, &first.metadata),
+        (&digest, Some(17), &metadata)
+    );
     let yanked: Vec<_> = found.wheels.iter().map(|offer| offer.yanked.as_deref()).collect();
     assert_eq!(yanked, [None, Some("bad"), Some("")]);
     assert_eq!(found.wheels[1].metadata, Some(MetadataFile { sha256: None }));
@@ -137,12 +149,15 @@ fn more_files_than_any_project_has_are_refused() {
 fn random_bytes_are_no_reason_to_fail() {
     let mut state = 12u64;
     let mut random = move || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         state >> 33
     };
     let url = Url::parse("https://host/simple/a-b/").unwrap();
     let name = Name::parse("a-b").unwrap();
-    let html = format!("<a href='a_b-1.0-py3-none-any.whl#sha256={DIGEST}' data-yanked='x' data-requires-python='&gt;=3'>");
+    let html =
+        format!("<a href='a_b-1.0-py3-none-any.whl#sha256={DIGEST}' data-yanked='x' data-requires-python='&gt;=3'>");
     let json = format!(
         r#"{{"meta":{{"api-version":"1.0"}},"name":"a-b","files":[{{"filename":"a_b-1.0-py3-none-any.whl","url":"x","hashes":{{"sha256":"{DIGEST}"}},"yanked":true}}]}}"#
     );

@@ -26,7 +26,10 @@ pub(crate) fn command(folder: &Path, server: &Server, names: &[&str]) -> Command
         .env(FOLDER, folder)
         .env(INDEX, server.url("/simple/").as_str())
         .env(NAMES, names.join(" "));
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
     command
 }
 
@@ -36,7 +39,10 @@ pub(crate) fn wait_for(child: &mut Child, word: &str) {
     let mut line = String::new();
     while !line.trim_end().ends_with(word) {
         line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "the child ended without saying `{word}`");
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "the child ended without saying `{word}`"
+        );
     }
 }
 

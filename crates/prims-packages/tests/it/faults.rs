@@ -60,7 +60,10 @@ fn what_does_not_pass_is_an_error_after_four_attempts() {
             }
             let error = install(&open(server.settings(), &cache)).unwrap_err();
             assert!(
-                matches!(&error, Error::Index(IndexProblem::Status { .. } | IndexProblem::Unreachable { .. })),
+                matches!(
+                    &error,
+                    Error::Index(IndexProblem::Status { .. } | IndexProblem::Unreachable { .. })
+                ),
                 "{part}: {error}"
             );
             assert!(error.hint().is_some());
@@ -79,14 +82,35 @@ fn whatever_an_index_does_ends_within_the_budget() {
         ("drips", drip("<a href=x>")),
         ("is endless", Reply::html("x".repeat(1 << 16)).fault(Fault::Endless)),
         ("asks for an hour", Reply::status(429).with("Retry-After", "3600")),
-        ("goes in circles", Reply { status: 302, ..Reply::default() }.with("Location", "?again")),
+        (
+            "goes in circles",
+            Reply {
+                status: 302,
+                ..Reply::default()
+            }
+            .with("Location", "?again"),
+        ),
         ("is unavailable", Reply::status(503)),
-        ("has many headers", (0..200).fold(Reply::html("x"), |reply, number| reply.with(&format!("x-{number}"), "y"))),
+        (
+            "has many headers",
+            (0..200).fold(Reply::html("x"), |reply, number| {
+                reply.with(&format!("x-{number}"), "y")
+            }),
+        ),
         ("has a huge header", Reply::html("x").with("x", &"y".repeat(2 << 20))),
         ("compresses unasked", Reply::html("x").with("Content-Encoding", "br")),
-        ("compresses badly", Reply::html("not gzip").with("Content-Encoding", "gzip")),
+        (
+            "compresses badly",
+            Reply::html("not gzip").with("Content-Encoding", "gzip"),
+        ),
         ("is no page", Reply::new(200, "image/png", "x")),
-        ("answers nonsense", Reply { status: 999, ..Reply::default() }),
+        (
+            "answers nonsense",
+            Reply {
+                status: 999,
+                ..Reply::default()
+            },
+        ),
     ];
     for part in PARTS {
         for (what, reply) in &faults {
@@ -95,7 +119,11 @@ fn whatever_an_index_does_ends_within_the_budget() {
                 server.plan(part, reply.clone());
             }
             let settings = IndexSettings {
-                budget: BudgetLimits { time: Duration::from_secs(2), bytes: 8 << 20, requests: 50 },
+                budget: BudgetLimits {
+                    time: Duration::from_secs(2),
+                    bytes: 8 << 20,
+                    requests: 50,
+                },
                 ..server.settings()
             };
             let (folder, cache) = cache();
@@ -120,11 +148,29 @@ fn each_part_of_the_budget_ends_it() {
     let limits = BudgetLimits::default();
     for (budget, expected) in [
         (BudgetLimits { requests: 2, ..limits }, "requests"),
-        (BudgetLimits { bytes: 100_000, ..limits }, "bytes"),
-        (BudgetLimits { time: Duration::ZERO, ..limits }, "seconds"),
+        (
+            BudgetLimits {
+                bytes: 100_000,
+                ..limits
+            },
+            "bytes",
+        ),
+        (
+            BudgetLimits {
+                time: Duration::ZERO,
+                ..limits
+            },
+            "seconds",
+        ),
     ] {
         let (_folder, cache) = cache();
-        let indexes = open(IndexSettings { budget, ..server.settings() }, &cache);
+        let indexes = open(
+            IndexSettings {
+                budget,
+                ..server.settings()
+            },
+            &cache,
+        );
         match install(&indexes) {
             Err(Error::Index(IndexProblem::Budget { unit, .. })) => assert_eq!(unit, expected),
             other => panic!("{expected}: {other:?}"),
@@ -132,7 +178,13 @@ fn each_part_of_the_budget_ends_it() {
     }
     // A session has a budget of its own; what is installed needs none.
     let (_folder, cache) = cache();
-    let indexes = open(IndexSettings { budget: BudgetLimits { requests: 3, ..limits }, ..server.settings() }, &cache);
+    let indexes = open(
+        IndexSettings {
+            budget: BudgetLimits { requests: 3, ..limits },
+            ..server.settings()
+        },
+        &cache,
+    );
     install(&indexes).unwrap();
     install(&indexes).unwrap();
     install(&indexes.session(Progress::default())).unwrap();
@@ -152,31 +204,60 @@ fn pages_and_wheels_have_a_size() {
     for reply in [announced, bomb] {
         server.plan("/simple/a/", reply);
         let error = offer(&session(), "a").unwrap_err();
-        assert!(matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 64 << 20), "{error}");
+        assert!(
+            matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 64 << 20),
+            "{error}"
+        );
     }
-    server.plan(".metadata", Reply::html("").with("Content-Length", &(17 << 20).to_string()));
+    server.plan(
+        ".metadata",
+        Reply::html("").with("Content-Length", &(17 << 20).to_string()),
+    );
     let error = lock(&session(), &["a"]).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 16 << 20), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 16 << 20),
+        "{error}"
+    );
     server.site().no_hashes = true;
     server.site().json = false;
     let (_other, cache) = crate::support::cache();
     let indexes = open(server.settings(), &cache);
     let locked = lock(&indexes, &["a"]).unwrap();
-    server.plan(".whl", Reply::html("").with("Content-Length", &((1u64 << 30) + 1).to_string()));
+    server.plan(
+        ".whl",
+        Reply::html("").with("Content-Length", &((1u64 << 30) + 1).to_string()),
+    );
     let error = indexes.install(&locked).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 1 << 30), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 1 << 30),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_server_that_trickles_is_too_slow() {
     let server = Server::start(Site::plain(&[draft("a", 5_000)]));
     let (_folder, cache) = cache();
-    let patience = Patience { rate: (30 << 10, Duration::from_millis(300)), ..crate::server::impatient() };
-    let open = || open(IndexSettings { patience, ..server.settings() }, &cache);
+    let patience = Patience {
+        rate: (30 << 10, Duration::from_millis(300)),
+        ..crate::server::impatient()
+    };
+    let open = || {
+        open(
+            IndexSettings {
+                patience,
+                ..server.settings()
+            },
+            &cache,
+        )
+    };
     let locked = lock(&open(), &["a"]).unwrap();
     cache.clean().unwrap();
     let bytes = server.site().files[0].2.clone();
-    server.plan(".whl", Reply::new(200, "x/y", bytes).fault(Fault::Drip(Duration::from_millis(20))));
+    server.plan(
+        ".whl",
+        Reply::new(200, "x/y", bytes).fault(Fault::Drip(Duration::from_millis(20))),
+    );
     let error = open().install(&locked).unwrap_err();
     assert!(matches!(error, Error::Index(IndexProblem::TooSlow { .. })), "{error}");
     // Without an announced length all is well too.
@@ -199,7 +280,9 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     for (name, value) in child.get_envs() {
         limited.env(name, value.unwrap());
     }
-    limited.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    limited
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped());
     let said = children::finish(limited.spawn().unwrap());
     assert!(said.contains("no space"), "{said}");
     assert_eq!(leftovers(folder.path()), [""; 0]);
@@ -219,7 +302,9 @@ fn a_cache_that_cannot_be_written_is_an_error_unless_all_is_there() {
         fs::rename(&broken, folder.path().join(kind)).unwrap();
         fs::write(&broken, "").unwrap();
         let indexes = open(server.settings(), &cache);
-        let error = lock(&indexes, &["b"]).and_then(|locked| indexes.install(&locked)).unwrap_err();
+        let error = lock(&indexes, &["b"])
+            .and_then(|locked| indexes.install(&locked))
+            .unwrap_err();
         assert!(matches!(error, Error::Cache(_)), "{error}");
         fs::remove_file(&broken).unwrap();
         fs::rename(folder.path().join(kind), &broken).unwrap();
@@ -251,7 +336,9 @@ fn a_thousand_flipped_bits_are_all_noticed() {
     let kinds = ["page", "metadata", "wheel", "environment"];
     let mut state = 5u64;
     let mut random = |bound: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % bound
     };
     for round in 0..1000 {
@@ -259,7 +346,11 @@ fn a_thousand_flipped_bits_are_all_noticed() {
         let indexes = open(server.settings(), &Cache::open(Some(folder.path())).unwrap());
         // A wheel is opened only to make an environment.
         if kind == "wheel" {
-            fs::rename(folder.path().join("v1/environment"), folder.path().join(format!("gone{round}"))).ok();
+            fs::rename(
+                folder.path().join("v1/environment"),
+                folder.path().join(format!("gone{round}")),
+            )
+            .ok();
             indexes.download(&locked).unwrap();
         } else {
             install(&indexes).unwrap();
@@ -282,7 +373,11 @@ fn a_thousand_flipped_bits_are_all_noticed() {
         assert_eq!(cache.counters().rebuilt, 1, "{kind} bit {bit}");
         // What can be made from what is there is not asked for.
         let asked = server.requests().len();
-        assert_eq!(asked, usize::from(["page", "wheel"].contains(&kind)), "{kind} bit {bit}");
+        assert_eq!(
+            asked,
+            usize::from(["page", "wheel"].contains(&kind)),
+            "{kind} bit {bit}"
+        );
     }
 }
 
@@ -296,15 +391,35 @@ fn whatever_fails_the_message_tells_no_secret_and_no_path() {
         Reply::status(403),
         Reply::html("<form>"),
         Reply::new(200, "application/json", "{"),
-        Reply { status: 302, ..Reply::default() }.with("Location", "ftp://user:s3cret@host/?token=s3cret"),
+        Reply {
+            status: 302,
+            ..Reply::default()
+        }
+        .with("Location", "ftp://user:s3cret@host/?token=s3cret"),
     ] {
         let (folder, cache) = cache();
         server.plan("/simple/a/", reply);
-        let error = offer(&open(IndexSettings { default: Some(url.clone()), ..server.settings() }, &cache), "a").unwrap_err();
+        let error = offer(
+            &open(
+                IndexSettings {
+                    default: Some(url.clone()),
+                    ..server.settings()
+                },
+                &cache,
+            ),
+            "a",
+        )
+        .unwrap_err();
         let said = format!("{error} {error:?} {:?}", error.hint());
-        assert!(!said.contains("s3cret") && !said.contains(folder.path().to_str().unwrap()), "{said}");
+        assert!(
+            !said.contains("s3cret") && !said.contains(folder.path().to_str().unwrap()),
+            "{said}"
+        );
     }
-    let settings = IndexSettings { certificates: Some("/no/such/s3cret.pem".into()), ..server.settings() };
+    let settings = IndexSettings {
+        certificates: Some("/no/such/s3cret.pem".into()),
+        ..server.settings()
+    };
     let (_folder, cache) = cache();
     let indexes = open(settings, &cache);
     let error = indexes.listing(&prims_packages::Name::parse("a").unwrap()).unwrap_err();

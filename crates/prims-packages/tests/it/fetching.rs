@@ -5,8 +5,8 @@ use crate::server::{Fault, Reply, Request, Server, Site, metadata, sha256};
 use crate::support::*;
 use prims_cache::Cache;
 use prims_packages::{
-    BundledIndex, Environment, Error, Event, IndexProblem, IndexSettings, Indexes, Lock, LockedWheel, Name, NativeCheck, Offer, Place,
-    Progress, Source,
+    BundledIndex, Environment, Error, Event, IndexProblem, IndexSettings, Indexes, Lock, LockedWheel, Name,
+    NativeCheck, Offer, Place, Progress, Source,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
@@ -18,8 +18,16 @@ pub(crate) fn open(settings: IndexSettings, cache: &Cache) -> Indexes {
 /// A package with a module, and something that does not compress.
 pub(crate) fn draft(name: &str, size: usize) -> Draft {
     let mut draft = Draft::of(name, "1.0", "", &[(&format!("{name}/__init__.py"), "x = 1\n")]);
-    let noise: Vec<u8> = (0..size as u32).map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    draft.members.insert(0, Member { deflated: false, ..Member::new(&format!("{name}/noise"), &noise) });
+    let noise: Vec<u8> = (0..size as u32)
+        .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
+        .collect();
+    draft.members.insert(
+        0,
+        Member {
+            deflated: false,
+            ..Member::new(&format!("{name}/noise"), &noise)
+        },
+    );
     draft
 }
 
@@ -60,8 +68,13 @@ pub(crate) fn check(environment: &Environment, names: &[&str]) {
 
 #[test]
 fn metadata_come_from_where_they_cost_least() {
-    let server = Server::start(Site { metadata: true, ranges: true, ..Site::plain(&[draft("a", 200_000)]) });
-    let paths = |server: &Server| -> Vec<String> { server.requests().into_iter().map(|request| request.path).collect() };
+    let server = Server::start(Site {
+        metadata: true,
+        ranges: true,
+        ..Site::plain(&[draft("a", 200_000)])
+    });
+    let paths =
+        |server: &Server| -> Vec<String> { server.requests().into_iter().map(|request| request.path).collect() };
     let wheel = "/files/a-1.0-py3-none-any.whl";
     let ask = || {
         let (folder, cache) = cache();
@@ -90,7 +103,10 @@ fn metadata_come_from_where_they_cost_least() {
     assert_eq!(paths(&server).len(), 2);
     assert!(first == second && second == third && third == fourth);
     // The wheel is there now.
-    indexes.session(Progress::default()).install(&lock(&indexes, &["a"]).unwrap()).unwrap();
+    indexes
+        .session(Progress::default())
+        .install(&lock(&indexes, &["a"]).unwrap())
+        .unwrap();
     assert_eq!(paths(&server), [""; 0]);
     assert!(offer.sha256.is_some());
 }
@@ -101,9 +117,13 @@ fn a_directory_and_metadata_far_from_the_end_are_found() {
     // Metadata first, then much else, and a directory that is longer than what is asked for first.
     far.members.rotate_left(2);
     for number in 0..1500 {
-        far.members.push(Member::new(&format!("a/{}{number}.py", "x".repeat(60)), &[b'#'; 90]));
+        far.members
+            .push(Member::new(&format!("a/{}{number}.py", "x".repeat(60)), &[b'#'; 90]));
     }
-    let server = Server::start(Site { ranges: true, ..Site::plain(&[far.clone()]) });
+    let server = Server::start(Site {
+        ranges: true,
+        ..Site::plain(&[far.clone()])
+    });
     let (_folder, cache) = cache();
     let indexes = open(server.settings(), &cache);
     let offer = offer(&indexes, "a").unwrap();
@@ -143,19 +163,36 @@ fn servers_that_lie_about_ranges_are_seen_through() {
         reply
     }
     fn forbidden(request: &Request, reply: Reply) -> Reply {
-        if request.header("range").is_some() { Reply::status(403) } else { reply }
+        if request.header("range").is_some() {
+            Reply::status(403)
+        } else {
+            reply
+        }
     }
     fn endless(request: &Request, reply: Reply) -> Reply {
-        if request.header("range").is_some() { reply.fault(Fault::Endless) } else { reply }
+        if request.header("range").is_some() {
+            reply.fault(Fault::Endless)
+        } else {
+            reply
+        }
     }
     for lie in [shifted, longer, noise, without, forbidden, endless] {
-        let server = Server::start(Site { ranges: true, lie: Some(lie), ..Site::plain(&[draft("a", 5000)]) });
+        let server = Server::start(Site {
+            ranges: true,
+            lie: Some(lie),
+            ..Site::plain(&[draft("a", 5000)])
+        });
         let (_folder, cache) = cache();
         let indexes = open(server.settings(), &cache);
         let offer = offer(&indexes, "a").unwrap();
         indexes.metadata(&offer).unwrap();
         // From the whole wheel in the end.
-        assert!(server.requests().iter().any(|request| request.path.ends_with(".whl") && request.header("range").is_none()));
+        assert!(
+            server
+                .requests()
+                .iter()
+                .any(|request| request.path.ends_with(".whl") && request.header("range").is_none())
+        );
     }
 }
 
@@ -168,19 +205,39 @@ fn metadata_that_are_not_those_of_the_wheel_are_refused() {
         reply
     }
     // Their digest is announced: seen at once.
-    let server = Server::start(Site { lie: Some(other), ..Site::good(&[draft("a", 100)]) });
+    let server = Server::start(Site {
+        lie: Some(other),
+        ..Site::good(&[draft("a", 100)])
+    });
     let (_folder, cache) = cache();
     let error = lock(&open(server.settings(), &cache), &["a"]).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::MetadataDigest { .. })), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::MetadataDigest { .. })),
+        "{error}"
+    );
     // No digest is announced: seen when the wheel is there. The next attempt knows better.
-    let site = Site { lie: Some(other), json: false, ..Site::good(&[draft("a", 100)]) };
+    let site = Site {
+        lie: Some(other),
+        json: false,
+        ..Site::good(&[draft("a", 100)])
+    };
     let server = Server::start(site);
     let (_folder, cache) = crate::support::cache();
     let indexes = open(server.settings(), &cache);
     let locked = lock(&indexes, &["a"]).unwrap();
     let error = indexes.install(&locked).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::MetadataDiffers { .. })), "{error}");
-    assert!(cache.info().unwrap().kinds.iter().all(|kind| kind.kind != "environment"));
+    assert!(
+        matches!(error, Error::Index(IndexProblem::MetadataDiffers { .. })),
+        "{error}"
+    );
+    assert!(
+        cache
+            .info()
+            .unwrap()
+            .kinds
+            .iter()
+            .all(|kind| kind.kind != "environment")
+    );
     let again = indexes.session(Progress::default());
     again.install(&lock(&again, &["a"]).unwrap()).unwrap();
 }
@@ -205,8 +262,17 @@ fn a_wheel_that_is_not_what_was_announced_is_refused() {
         }
         reply
     }
-    for (lie, json) in [(changed as fn(&Request, Reply) -> Reply, true), (longer, true), (shorter, true), (longer, false), (shorter, false)] {
-        let server = Server::start(Site { json, ..Site::good(&[draft("a", 1000), draft("b", 1000)]) });
+    for (lie, json) in [
+        (changed as fn(&Request, Reply) -> Reply, true),
+        (longer, true),
+        (shorter, true),
+        (longer, false),
+        (shorter, false),
+    ] {
+        let server = Server::start(Site {
+            json,
+            ..Site::good(&[draft("a", 1000), draft("b", 1000)])
+        });
         let (folder, cache) = cache();
         let indexes = open(server.settings(), &cache);
         let locked = lock(&indexes, &["a", "b"]).unwrap();
@@ -221,13 +287,19 @@ fn a_wheel_that_is_not_what_was_announced_is_refused() {
         assert_eq!(kinds, ["metadata", "page"]);
         assert_eq!(leftovers(folder.path()), [""; 0]);
         server.site().lie = None;
-        check(&indexes.session(Progress::default()).install(&locked).unwrap(), &["a", "b"]);
+        check(
+            &indexes.session(Progress::default()).install(&locked).unwrap(),
+            &["a", "b"],
+        );
     }
 }
 
 #[test]
 fn wheels_without_a_digest_get_one_unless_it_is_required() {
-    let site = Site { no_hashes: true, ..Site::good(&[draft("a", 1000)]) };
+    let site = Site {
+        no_hashes: true,
+        ..Site::good(&[draft("a", 1000)])
+    };
     let server = Server::start(site);
     let bytes = server.site().files[0].2.clone();
     let (_folder, cache) = cache();
@@ -240,7 +312,13 @@ fn wheels_without_a_digest_get_one_unless_it_is_required() {
     check(&environment, &["a"]);
     assert_eq!(indexes.install(&complete).unwrap().digest, environment.digest);
     assert!(cache.info().unwrap().kinds.iter().all(|kind| kind.kind != "download"));
-    let strict = open(IndexSettings { require_hashes: true, ..server.settings() }, &cache);
+    let strict = open(
+        IndexSettings {
+            require_hashes: true,
+            ..server.settings()
+        },
+        &cache,
+    );
     let error = strict.install(&locked).unwrap_err();
     assert!(matches!(error, Error::Index(IndexProblem::NoHash { .. })), "{error}");
     strict.install(&complete).unwrap();
@@ -268,7 +346,13 @@ fn an_environment_says_which_package_brings_what_and_progress_is_told() {
     assert_eq!(events.last(), Some(&Event::Done { packages: 2 }));
     // The second time nobody is asked, nothing is unpacked, and the same is said.
     drop(server);
-    let offline = open(IndexSettings { offline: true, ..IndexSettings::bundled_only() }, &cache);
+    let offline = open(
+        IndexSettings {
+            offline: true,
+            ..IndexSettings::bundled_only()
+        },
+        &cache,
+    );
     let again = offline.install(&locked).unwrap();
     assert_eq!((again.modules, again.digest), (environment.modules, environment.digest));
 }
@@ -280,11 +364,18 @@ fn bundled_and_local_wheels_are_installed_beside_fetched_ones() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join(&local.filename), local.bytes()).unwrap();
     let extra = url::Url::from_directory_path(folder.path()).unwrap();
-    let settings = IndexSettings { extra: vec![extra], ..server.settings() };
+    let settings = IndexSettings {
+        extra: vec![extra],
+        ..server.settings()
+    };
     let (_cache_folder, cache) = cache();
     let indexes = Indexes::new(settings, BundledIndex::new(&[bundled.wheel()]).unwrap(), cache.clone()).unwrap();
     let locked = lock(&indexes, &["a", "b", "c"]).unwrap();
-    let places: Vec<bool> = locked.wheels.iter().map(|wheel| matches!(wheel.place, Place::Url(_))).collect();
+    let places: Vec<bool> = locked
+        .wheels
+        .iter()
+        .map(|wheel| matches!(wheel.place, Place::Url(_)))
+        .collect();
     assert_eq!(places, [true, false, false]);
     check(&indexes.install(&locked).unwrap(), &["a", "b", "c"]);
     let mut wrong = locked.clone();
@@ -308,7 +399,11 @@ fn native_wheels_are_checked_once() {
         let calls = calls.clone();
         open(server.settings(), &cache).with_native_check(NativeCheck::new(version, move |module| {
             calls.fetch_add(1, Ordering::SeqCst);
-            if module == b"bad" { Err("lacks a symbol".into()) } else { Ok(()) }
+            if module == b"bad" {
+                Err("lacks a symbol".into())
+            } else {
+                Ok(())
+            }
         }))
     };
     let offer = offer(&checked("1"), "a").unwrap();
@@ -352,8 +447,12 @@ fn two_processes_fetch_each_wheel_once() {
     let names = ["a", "b", "c"];
     let server = Server::start(Site::good(&names.map(|name| draft(name, 300_000))));
     let (folder, _cache) = cache();
-    let mut processes: Vec<_> = (0..2).map(|_| children::installing(folder.path(), &server, &names)).collect();
-    processes.iter_mut().for_each(|child| children::wait_for(child, "ready"));
+    let mut processes: Vec<_> = (0..2)
+        .map(|_| children::installing(folder.path(), &server, &names))
+        .collect();
+    processes
+        .iter_mut()
+        .for_each(|child| children::wait_for(child, "ready"));
     processes.iter_mut().for_each(|child| drop(child.stdin.take()));
     for child in processes {
         let said = children::finish(child);
@@ -376,13 +475,20 @@ fn installs_killed_anywhere_leave_nothing_in_the_way() {
         let mut child = children::installing(folder.path(), &server, &names);
         children::wait_for(&mut child, "ready");
         drop(child.stdin.take());
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(std::time::Duration::from_micros((state >> 33) % 60_000));
         child.kill().unwrap();
         child.wait().unwrap();
         let cache = Cache::open(Some(folder.path())).unwrap();
         assert_eq!(cache.verify().unwrap().broken, [], "round {round}");
-        let is_whole = cache.info().unwrap().kinds.iter().any(|kind| kind.kind == "environment");
+        let is_whole = cache
+            .info()
+            .unwrap()
+            .kinds
+            .iter()
+            .any(|kind| kind.kind == "environment");
         unfinished += usize::from(!is_whole);
         let indexes = open(server.settings(), &cache);
         check(&indexes.install(&lock(&indexes, &names).unwrap()).unwrap(), &names);
@@ -390,7 +496,10 @@ fn installs_killed_anywhere_leave_nothing_in_the_way() {
         cache.clean().unwrap();
         assert_eq!(leftovers(folder.path()), [""; 0]);
     }
-    assert!(unfinished > 5, "only {unfinished} installs were killed before their end");
+    assert!(
+        unfinished > 5,
+        "only {unfinished} installs were killed before their end"
+    );
 }
 
 #[test]

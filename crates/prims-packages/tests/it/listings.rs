@@ -3,7 +3,9 @@
 use crate::server::{Fault, Reply, Server, Site};
 use crate::support::*;
 use prims_cache::Cache;
-use prims_packages::{BundledIndex, Error, Event, IndexProblem, IndexSettings, Indexes, Listing, Name, Place, Progress, Source};
+use prims_packages::{
+    BundledIndex, Error, Event, IndexProblem, IndexSettings, Indexes, Listing, Name, Place, Progress, Source,
+};
 use std::sync::{Arc, Mutex};
 use url::Url;
 
@@ -27,13 +29,21 @@ fn draft(name: &str, version: &str) -> Draft {
 fn both_forms_of_a_page_say_the_same() {
     let mut seen = vec![];
     for (json, gzip) in [(true, false), (false, true), (true, true)] {
-        let site = Site { json, gzip, ..Site::good(&[draft("a", "1.0"), draft("a", "2.0"), draft("b", "1")]) };
+        let site = Site {
+            json,
+            gzip,
+            ..Site::good(&[draft("a", "1.0"), draft("a", "2.0"), draft("b", "1")])
+        };
         let server = Server::start(site);
         let (_folder, cache) = cache();
         let indexes = open(server.settings(), &cache);
         let listing = indexes.listing(&name("A")).unwrap().unwrap();
         assert_eq!(listing.index, server.url("/simple/").as_str());
-        let digests: Vec<_> = listing.wheels.iter().map(|offer| offer.sha256.clone().unwrap()).collect();
+        let digests: Vec<_> = listing
+            .wheels
+            .iter()
+            .map(|offer| offer.sha256.clone().unwrap())
+            .collect();
         seen.push((versions(&listing), digests));
         assert!(indexes.listing(&name("nobody")).unwrap().is_none());
         assert_eq!(indexes.known_names(), [name("a")]);
@@ -54,7 +64,10 @@ fn a_page_is_asked_for_once_until_it_is_old() {
     ask(&other);
     assert_eq!(server.count("/simple/a/"), 0);
     // An index that does not want it believed is asked again, and says that it is the same.
-    *server.site() = Site { cache_control: Some("max-age=0".into()), ..Site::good(&[draft("b", "1.0")]) };
+    *server.site() = Site {
+        cache_control: Some("max-age=0".into()),
+        ..Site::good(&[draft("b", "1.0")])
+    };
     let ask_b = || versions(&open(server.settings(), &cache).listing(&name("b")).unwrap().unwrap());
     ask_b();
     ask_b();
@@ -63,7 +76,10 @@ fn a_page_is_asked_for_once_until_it_is_old() {
     assert!(requests[0].header("if-none-match").is_none() && requests[1].header("if-none-match").is_some());
     // And that it is not.
     let another = draft("b", "3.0");
-    server.site().files.push(("b".into(), another.filename.clone(), another.bytes()));
+    server
+        .site()
+        .files
+        .push(("b".into(), another.filename.clone(), another.bytes()));
     assert_eq!(ask_b(), ["1.0", "3.0"].map(String::from));
     // Also that it is gone.
     server.site().files.clear();
@@ -99,19 +115,30 @@ fn an_old_page_is_better_than_none_and_said_to_be_old() {
         let sink = events.clone();
         let session = indexes.session(Progress::new(move |event| sink.lock().unwrap().push(event)));
         assert_eq!(versions(&session.listing(&name("a")).unwrap().unwrap()), ["1.0"]);
-        let stale = events.lock().unwrap().iter().filter(|event| matches!(event, Event::Stale { .. })).count();
+        let stale = events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|event| matches!(event, Event::Stale { .. }))
+            .count();
         assert_eq!(stale, 1);
         assert!(server.site().planned.is_empty());
     }
     // What says that there is no access is not hidden, and nothing is left to be used for another name.
     server.plan("/simple/a/", Reply::status(403));
     let refused = indexes.session(Progress::default()).listing(&name("a")).unwrap_err();
-    assert!(matches!(refused, Error::Index(IndexProblem::Status { status: 403, .. })), "{refused}");
+    assert!(
+        matches!(refused, Error::Index(IndexProblem::Status { status: 403, .. })),
+        "{refused}"
+    );
     for _ in 0..4 {
         server.plan("/simple/b/", Reply::status(503));
     }
     let failed = indexes.session(Progress::default()).listing(&name("b")).unwrap_err();
-    assert!(matches!(failed, Error::Index(IndexProblem::Status { status: 503, .. })), "{failed}");
+    assert!(
+        matches!(failed, Error::Index(IndexProblem::Status { status: 503, .. })),
+        "{failed}"
+    );
 }
 
 #[test]
@@ -124,7 +151,13 @@ fn offline_means_that_nobody_is_asked() {
     online.metadata(&listing.wheels[0]).unwrap();
     assert!(online.listing(&name("nobody")).unwrap().is_none());
     server.requests();
-    let offline = open(IndexSettings { offline: true, ..server.settings() }, &cache);
+    let offline = open(
+        IndexSettings {
+            offline: true,
+            ..server.settings()
+        },
+        &cache,
+    );
     let listing = offline.listing(&name("a")).unwrap().unwrap();
     offline.metadata(&listing.wheels[0]).unwrap();
     assert!(offline.listing(&name("nobody")).unwrap().is_none());
@@ -139,26 +172,38 @@ fn the_first_index_that_knows_a_name_decides() {
     let private = Server::start(Site::good(&[draft("a", "1.0")]));
     let public = Server::start(Site::plain(&[draft("a", "99.0"), draft("b", "2.0")]));
     let (_folder, cache) = cache();
-    let settings = IndexSettings { extra: vec![private.url("/simple/")], ..public.settings() };
+    let settings = IndexSettings {
+        extra: vec![private.url("/simple/")],
+        ..public.settings()
+    };
     let indexes = open(settings.clone(), &cache);
     assert_eq!(versions(&indexes.listing(&name("a")).unwrap().unwrap()), ["1.0"]);
     assert_eq!(public.requests().len(), 0);
     let listing = indexes.listing(&name("b")).unwrap().unwrap();
-    assert_eq!((versions(&listing), listing.index.as_str()), (vec!["2.0".into()], public.url("/simple/").as_str()));
+    assert_eq!(
+        (versions(&listing), listing.index.as_str()),
+        (vec!["2.0".into()], public.url("/simple/").as_str())
+    );
     // An index that fails is not one that does not know.
     for _ in 0..4 {
         private.plan("/simple/b/", Reply::status(500));
     }
     let (_other_folder, other_cache) = crate::support::cache();
     let error = open(settings, &other_cache).listing(&name("b")).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::Status { status: 500, .. })), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::Status { status: 500, .. })),
+        "{error}"
+    );
 }
 
 #[test]
 fn what_is_bundled_comes_first() {
     let wheel = |version: &str, tags: &str| {
         let draft = draft("a", version);
-        Draft { filename: format!("a-{version}-{tags}.whl"), ..draft }
+        Draft {
+            filename: format!("a-{version}-{tags}.whl"),
+            ..draft
+        }
     };
     let server = Server::start(Site::good(&[
         wheel("3.0", "py3-none-any"),
@@ -175,11 +220,17 @@ fn what_is_bundled_comes_first() {
     assert_eq!(indexes.native_fits(&listing.wheels[0]).unwrap(), Ok(()));
     assert_eq!(indexes.bundled().len(), 1);
     // An index that is gone does not matter where something is bundled.
-    let gone = IndexSettings { default: Some(Url::parse("http://127.0.0.1:1/simple/").unwrap()), ..server.settings() };
+    let gone = IndexSettings {
+        default: Some(Url::parse("http://127.0.0.1:1/simple/").unwrap()),
+        ..server.settings()
+    };
     let indexes = Indexes::new(gone, bundled, cache).unwrap();
     assert_eq!(versions(&indexes.listing(&name("a")).unwrap().unwrap()), ["1.0"]);
     let error = indexes.listing(&name("b")).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::Unreachable { .. })), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::Unreachable { .. })),
+        "{error}"
+    );
 }
 
 #[test]
@@ -195,7 +246,14 @@ fn a_folder_is_an_index() {
     let (second, third) = (draft("b_b", "2.0"), draft("c", "3.0"));
     std::fs::write(tree.join(&second.filename), second.bytes()).unwrap();
     std::fs::write(folder.path().join(&third.filename), third.bytes()).unwrap();
-    std::fs::write(page.join("index.html"), format!("<a href='../{}'>c</a><a href='file:///etc/c-9-py3-none-any.whl'>", third.filename)).unwrap();
+    std::fs::write(
+        page.join("index.html"),
+        format!(
+            "<a href='../{}'>c</a><a href='file:///etc/c-9-py3-none-any.whl'>",
+            third.filename
+        ),
+    )
+    .unwrap();
     let (_cache_folder, cache) = cache();
     let settings = IndexSettings {
         default: Some(Url::from_directory_path(folder.path()).unwrap()),
@@ -214,9 +272,16 @@ fn a_folder_is_an_index() {
     assert!(indexes.listing(&name("d")).unwrap().is_none());
     assert_eq!(indexes.known_names(), ["a", "b-b", "c"].map(name));
     // A wheel that changed since it was listed is not used.
-    let listing = indexes.session(Progress::default()).listing(&name("a")).unwrap().unwrap();
+    let listing = indexes
+        .session(Progress::default())
+        .listing(&name("a"))
+        .unwrap()
+        .unwrap();
     std::fs::write(folder.path().join(&flat.filename), draft("a", "1.0.0").bytes()).unwrap();
-    let error = indexes.session(Progress::default()).metadata(&listing.wheels[0]).unwrap_err();
+    let error = indexes
+        .session(Progress::default())
+        .metadata(&listing.wheels[0])
+        .unwrap_err();
     assert!(matches!(error, Error::DigestMismatch { .. }), "{error}");
     std::fs::remove_dir_all(folder.path()).unwrap();
     let error = indexes.session(Progress::default()).listing(&name("a")).unwrap_err();
@@ -226,20 +291,36 @@ fn a_folder_is_an_index() {
 #[test]
 fn a_login_goes_to_its_own_server_only() {
     let files = Server::start(Site::good(&[draft("a", "1.0")]));
-    let site = Site { login: Some("bWU6c0BjcmV0".into()), ..Site::good(&[draft("a", "1.0"), draft("b", "1.0")]) };
+    let site = Site {
+        login: Some("bWU6c0BjcmV0".into()),
+        ..Site::good(&[draft("a", "1.0"), draft("b", "1.0")])
+    };
     let private = Server::start(site);
     let mut url = private.url("/simple/");
     url.set_username("me").unwrap();
     url.set_password(Some("s@cret")).unwrap();
     let (_folder, cache) = cache();
-    let indexes = open(IndexSettings { default: Some(url), ..private.settings() }, &cache);
+    let indexes = open(
+        IndexSettings {
+            default: Some(url),
+            ..private.settings()
+        },
+        &cache,
+    );
     let listing = indexes.listing(&name("a")).unwrap().unwrap();
     indexes.metadata(&listing.wheels[0]).unwrap();
     let said = format!("{listing:?} {indexes:?}");
     assert!(!said.contains("cret") && !said.contains("bWU6"), "{said}");
     // Sent elsewhere by a page and by a redirect, without the login.
     let page = format!("<a href='{}'>", files.url("/files/a-1.0-py3-none-any.whl"));
-    private.plan("/simple/b/", Reply { status: 302, ..Reply::default() }.with("Location", files.url("/simple/a/?b").as_str()));
+    private.plan(
+        "/simple/b/",
+        Reply {
+            status: 302,
+            ..Reply::default()
+        }
+        .with("Location", files.url("/simple/a/?b").as_str()),
+    );
     files.plan("/simple/a/?b", Reply::html(page.replace("a-1.0", "b-1.0")));
     let listing = indexes.listing(&name("b")).unwrap().unwrap();
     assert_eq!(versions(&listing), ["1.0"]);
@@ -249,7 +330,10 @@ fn a_login_goes_to_its_own_server_only() {
     let wrong = indexes.session(Progress::default());
     private.site().login = Some("other".into());
     let error = wrong.listing(&name("c")).unwrap_err();
-    assert!(matches!(error, Error::Index(IndexProblem::Status { status: 401, .. })), "{error}");
+    assert!(
+        matches!(error, Error::Index(IndexProblem::Status { status: 401, .. })),
+        "{error}"
+    );
     assert!(!format!("{error:?}{error}").contains("cret") && error.hint().unwrap().contains("password"));
 }
 
@@ -257,7 +341,13 @@ fn a_login_goes_to_its_own_server_only() {
 fn redirects_are_followed_a_few_times_and_never_elsewhere() {
     let server = Server::start(Site::good(&[draft("a", "1.0")]));
     let (_folder, cache) = cache();
-    let to = |location: &str| Reply { status: 301, ..Reply::default() }.with("Location", location);
+    let to = |location: &str| {
+        Reply {
+            status: 301,
+            ..Reply::default()
+        }
+        .with("Location", location)
+    };
     for hop in ["/hop/1", "hop/2", "/simple/a/"] {
         server.plan(if hop == "/hop/1" { "/simple/a/" } else { "hop/" }, to(hop));
     }
@@ -274,14 +364,19 @@ fn redirects_are_followed_a_few_times_and_never_elsewhere() {
             server.plan("/simple/loop/", to(location));
         }
         let error = indexes.session(Progress::default()).listing(&name("loop")).unwrap_err();
-        assert!(matches!(&error, Error::Index(IndexProblem::Redirect { .. })) && error.to_string().contains(reason), "{error}");
+        assert!(
+            matches!(&error, Error::Index(IndexProblem::Redirect { .. })) && error.to_string().contains(reason),
+            "{error}"
+        );
         server.site().planned.clear();
     }
 }
 
 #[test]
 fn what_is_expected_is_there_when_it_is_asked_for() {
-    let drafts: Vec<Draft> = (0..30).flat_map(|number| [draft(&format!("p{number}"), "1.0"), draft(&format!("p{number}"), "2.0")]).collect();
+    let drafts: Vec<Draft> = (0..30)
+        .flat_map(|number| [draft(&format!("p{number}"), "1.0"), draft(&format!("p{number}"), "2.0")])
+        .collect();
     let server = Server::start(Site::good(&drafts));
     let (_folder, cache) = cache();
     let indexes = open(server.settings(), &cache);
@@ -293,6 +388,18 @@ fn what_is_expected_is_there_when_it_is_asked_for() {
         indexes.metadata(listing.wheels.last().unwrap()).unwrap();
     }
     let requests = server.requests();
-    assert_eq!(requests.iter().filter(|request| request.path.starts_with("/simple/")).count(), 30);
-    assert_eq!(requests.iter().filter(|request| request.path.ends_with(".metadata")).count(), 30);
+    assert_eq!(
+        requests
+            .iter()
+            .filter(|request| request.path.starts_with("/simple/"))
+            .count(),
+        30
+    );
+    assert_eq!(
+        requests
+            .iter()
+            .filter(|request| request.path.ends_with(".metadata"))
+            .count(),
+        30
+    );
 }

@@ -18,7 +18,10 @@ pub(crate) struct Request {
 
 impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let mut named = self.headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        let mut named = self
+            .headers
+            .iter()
+            .filter(|(found, _)| found.eq_ignore_ascii_case(name));
         named.next().map(|(_, value)| value.as_str())
     }
 }
@@ -127,7 +130,11 @@ impl Site {
     }
 
     fn answer(&mut self, request: &Request) -> Reply {
-        if let Some(at) = self.planned.iter().position(|(path, _)| request.path.contains(path.as_str())) {
+        if let Some(at) = self
+            .planned
+            .iter()
+            .position(|(path, _)| request.path.contains(path.as_str()))
+        {
             return self.planned.remove(at).1;
         }
         let reply = self.truth(request);
@@ -142,12 +149,20 @@ impl Site {
         if expected.is_some() && request.header("authorization") != expected.as_deref() {
             return Reply::status(401);
         }
-        if let Some(project) = request.path.strip_prefix("/simple/").and_then(|rest| rest.strip_suffix('/')) {
+        if let Some(project) = request
+            .path
+            .strip_prefix("/simple/")
+            .and_then(|rest| rest.strip_suffix('/'))
+        {
             return self.page(project, request);
         }
         let name = request.path.strip_prefix("/files/").unwrap_or_default();
         if let Some(wheel) = name.strip_suffix(".metadata").filter(|_| self.metadata) {
-            let bytes = self.files.iter().find(|(_, name, _)| name == wheel).map(|(_, _, bytes)| metadata(bytes));
+            let bytes = self
+                .files
+                .iter()
+                .find(|(_, name, _)| name == wheel)
+                .map(|(_, _, bytes)| metadata(bytes));
             return bytes.map_or(Reply::status(404), |bytes| Reply::new(200, "text/plain", bytes));
         }
         let Some((_, _, bytes)) = self.files.iter().find(|(_, found, _)| found == name) else {
@@ -175,18 +190,35 @@ impl Site {
                 )
             });
             let files: Vec<String> = files.collect();
-            format!(r#"{{"meta":{{"api-version":"1.0"}},"name":"{project}","files":[{}]}}"#, files.join(","))
+            format!(
+                r#"{{"meta":{{"api-version":"1.0"}},"name":"{project}","files":[{}]}}"#,
+                files.join(",")
+            )
         } else {
             let files = files.iter().map(|(_, name, bytes)| {
-                let hash = if self.no_hashes { String::new() } else { format!("#sha256={}", sha256(bytes)) };
-                let metadata = if self.metadata { "data-core-metadata=\"true\"" } else { "" };
+                let hash = if self.no_hashes {
+                    String::new()
+                } else {
+                    format!("#sha256={}", sha256(bytes))
+                };
+                let metadata = if self.metadata {
+                    "data-core-metadata=\"true\""
+                } else {
+                    ""
+                };
                 format!("<a href=\"../../files/{name}{hash}\" {metadata}>{name}</a><br/>\n")
             });
-            format!("<!DOCTYPE html><title>Links for {project}</title>\n{}", files.collect::<String>())
+            format!(
+                "<!DOCTYPE html><title>Links for {project}</title>\n{}",
+                files.collect::<String>()
+            )
         };
         let tag = format!("\"{}\"", &sha256(page.as_bytes())[..16]);
         let mut reply = match request.header("if-none-match") {
-            Some(known) if self.etag && known == tag => Reply { status: 304, ..Reply::default() },
+            Some(known) if self.etag && known == tag => Reply {
+                status: 304,
+                ..Reply::default()
+            },
             _ if is_json => Reply::new(200, "application/vnd.pypi.simple.v1+json", page),
             _ => Reply::html(page),
         };
@@ -273,7 +305,10 @@ impl Server {
 
     /// How many requests since the last count had a path that contains a text.
     pub(crate) fn count(&self, path: &str) -> usize {
-        self.requests().iter().filter(|request| request.path.contains(path)).count()
+        self.requests()
+            .iter()
+            .filter(|request| request.path.contains(path))
+            .count()
     }
 
     pub(crate) fn url(&self, path: &str) -> Url {
