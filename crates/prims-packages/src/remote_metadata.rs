@@ -31,6 +31,10 @@ impl Indexes {
             self.keep_metadata(Some(digest), &text)?;
             return Ok(text);
         }
+        // Without a digest nothing would tie what is served beside a wheel to the wheel that comes later.
+        if offer.sha256.is_none() {
+            return self.of_whole(offer, url);
+        }
         let text = match self.beside(offer, url)? {
             Some(text) => text,
             None => match self.by_ranges(offer, url)? {

@@ -403,3 +403,52 @@ fn what_is_expected_is_there_when_it_is_asked_for() {
         30
     );
 }
+
+#[test]
+fn the_proxy_of_the_environment_is_used() {
+    let server = Server::start(Site::good(&[crate::fetching::draft("a", 10)]));
+    let (folder, _cache) = cache();
+    let mut command = crate::children::command(folder.path(), &server, &["a"]);
+    command
+        .env("PRIMS_PACKAGES_TEST_INDEX", "http://index.invalid/simple/")
+        .env("http_proxy", server.url("/").as_str())
+        .env_remove("no_proxy")
+        .env_remove("NO_PROXY");
+    let said = crate::children::finish(command.spawn().unwrap());
+    assert!(said.contains("installed"), "{said}");
+    let hosts: Vec<String> = server
+        .requests()
+        .iter()
+        .map(|request| request.header("host").unwrap().to_owned())
+        .collect();
+    assert_eq!(hosts, ["index.invalid"; 3]);
+}
+
+#[test]
+fn one_failure_where_something_is_bundled_does_not_condemn_an_index() {
+    let server = Server::start(Site::good(&[draft("a", "2.0"), draft("b", "1.0")]));
+    let (_folder, cache) = cache();
+    let bundled = BundledIndex::new(&[draft("a", "1.0").wheel()]).unwrap();
+    let indexes = Indexes::new(server.settings(), bundled, cache).unwrap();
+    server.plan("/simple/a/", Reply::default().fault(Fault::Gone));
+    assert_eq!(versions(&indexes.listing(&name("a")).unwrap().unwrap()), ["1.0"]);
+    assert_eq!(versions(&indexes.listing(&name("b")).unwrap().unwrap()), ["1.0"]);
+}
+
+#[test]
+fn an_index_that_is_gone_is_waited_for_once() {
+    let server = Server::start(Site::default());
+    let (_folder, cache) = cache();
+    let indexes = open(server.settings(), &cache);
+    for _ in 0..100 {
+        server.plan("/simple/", Reply::default().fault(Fault::Gone));
+    }
+    for number in 0..20 {
+        let error = indexes.listing(&name(&format!("p{number}"))).unwrap_err();
+        assert!(
+            matches!(error, Error::Index(IndexProblem::Unreachable { .. })),
+            "{error}"
+        );
+    }
+    assert_eq!(server.requests().len(), 4);
+}

@@ -350,7 +350,12 @@ fn read_request(reader: &mut impl BufRead) -> Option<Request> {
         let mut line = String::new();
         (reader.read_line(&mut line).ok()? > 0).then(|| line.trim_end().to_owned())
     };
-    let path = line()?.split(' ').nth(1)?.to_owned();
+    let target = line()?.split(' ').nth(1)?.to_owned();
+    // A proxy is asked for the whole URL.
+    let path = match target.strip_prefix("http://") {
+        Some(rest) => rest[rest.find('/')?..].to_owned(),
+        None => target,
+    };
     let mut headers = vec![];
     loop {
         let line = line()?;

@@ -3,27 +3,27 @@
 //! Servers are hostile. Whatever they answer, [`Client::get`] ends within the budget, with what was asked for or with an
 //! [`IndexProblem`].
 
+mod body;
+mod connections;
+
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::location::{Login, Logins, redacted};
 use crate::problem::IndexProblem;
-use flate2::read::MultiGzDecoder;
+use body::Body;
+use connections::Connections;
 use reqwest::Response;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use tokio::runtime::Runtime;
 use url::Url;
 
 /// Times a request is repeated.
 pub(crate) const RETRIES: u32 = 3;
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
-/// Headers of an answer.
-const MAX_HEADERS: usize = 100;
 
 /// How long a slow server is waited for. The budget bounds everything on top of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,30 +56,6 @@ pub(crate) struct Client {
     /// A file with the only certificates to trust, in PEM; otherwise those of the system.
     certificates: Option<PathBuf>,
     patience: Patience,
-}
-
-/// Connections, and the thread that serves them. Whoever asks blocks.
-struct Connections {
-    client: reqwest::Client,
-    /// Taken when it is dropped.
-    runtime: Option<Runtime>,
-}
-
-impl Connections {
-    /// Waits for what the network brings, for at most this long; `None` when it brought nothing.
-    fn wait<T>(&self, at_most: Duration, what: impl Future<Output = T>) -> Option<T> {
-        let runtime = self.runtime.as_ref()?;
-        runtime.block_on(async { tokio::time::timeout(at_most, what).await.ok() })
-    }
-}
-
-impl Drop for Connections {
-    fn drop(&mut self) {
-        // The last user may be in a place that must not wait.
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_background();
-        }
-    }
 }
 
 /// What to ask for.
@@ -213,7 +189,7 @@ impl Client {
     fn send(&self, budget: &Budget, get: &Get, url: &Url) -> Result<Response, IndexProblem> {
         let left = budget.request()?;
         let connections = self.connections(url)?;
-        let mut request = connections.client.get(url.clone());
+        let mut request = connections.get(url);
         let encoding = if get.compressed { "gzip" } else { "identity" };
         request = request.header(header::ACCEPT_ENCODING, encoding);
         for (name, value) in &get.headers {
@@ -281,213 +257,26 @@ impl Client {
                 limit: get.limit,
             });
         }
-        let received = Received {
+        let around = body::Circumstances {
             connections: self.connections(response.url())?,
-            response,
-            pending: vec![],
-            at: 0,
             budget,
             patience: self.patience,
-            shown,
-            window: (Instant::now(), 0),
-            problem: None,
-        };
-        let body = Body {
-            shown: received.shown.clone(),
-            source: if is_gzip {
-                Content::Gzip(Box::new(MultiGzDecoder::new(received)))
-            } else {
-                Content::Plain(Box::new(received))
-            },
             limit: get.limit,
             announced,
+            shown,
         };
+        let body = Body::new(response, around, is_gzip);
         Ok((headers, body))
     }
 
     fn connections(&self, url: &Url) -> Result<&Connections, IndexProblem> {
-        let made = self.connections.get_or_init(|| self.connect());
+        let made = self.connections.get_or_init(|| {
+            let certificates = self.certificates.as_deref();
+            Connections::open(certificates, self.patience.connect)
+        });
         made.as_ref().map_err(|reason| IndexProblem::Unreachable {
             url: redacted(url),
             reason: reason.clone(),
-        })
-    }
-
-    fn connect(&self) -> Result<Connections, String> {
-        // Fails when one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::ClientBuilder::new()
-            .user_agent(concat!("prims-wasm/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .http1_only()
-            .http1_max_headers(MAX_HEADERS)
-            .pool_max_idle_per_host(8)
-            .connect_timeout(self.patience.connect);
-        if let Some(path) = &self.certificates {
-            let read =
-                std::fs::read(path).map_err(|error| format!("the file of certificates cannot be read: {error}"))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&read)
-                .map_err(|_| "the file of certificates does not read".to_owned())?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("prims-http")
-            .enable_all()
-            .build()
-            .map_err(|error| error.to_string())?;
-        let client = builder.build().map_err(|error| error.to_string())?;
-        let runtime = Some(runtime);
-        Ok(Connections { client, runtime })
-    }
-}
-
-/// What comes over the network, counted and timed.
-struct Received<'b> {
-    connections: &'b Connections,
-    response: Response,
-    /// What came and was not read yet.
-    pending: Vec<u8>,
-    at: usize,
-    budget: &'b Budget,
-    patience: Patience,
-    shown: String,
-    /// When the current window began, and what came in it.
-    window: (Instant, u64),
-    /// Why reading failed: decoders pass on no more than that it did.
-    problem: Option<IndexProblem>,
-}
-
-impl Received<'_> {
-    /// Waits for more; false at the end.
-    fn receive(&mut self) -> Result<bool, IndexProblem> {
-        let url = || self.shown.clone();
-        let at_most = self.patience.idle.min(self.budget.remaining()?);
-        let part = match self.connections.wait(at_most, self.response.chunk()) {
-            Some(Ok(part)) => part,
-            Some(Err(_)) => {
-                return Err(IndexProblem::Unreachable {
-                    url: url(),
-                    reason: "the connection ended before the answer did".to_owned(),
-                });
-            }
-            None => {
-                self.budget.remaining()?;
-                let waited = self.patience.idle;
-                return Err(IndexProblem::Stalled { url: url(), waited });
-            }
-        };
-        let Some(part) = part else { return Ok(false) };
-        self.count(part.len() as u64)?;
-        self.pending.clear();
-        self.pending.extend_from_slice(&part);
-        self.at = 0;
-        Ok(true)
-    }
-
-    fn count(&mut self, bytes: u64) -> Result<(), IndexProblem> {
-        self.budget.receive(bytes)?;
-        let (expected, window) = self.patience.rate;
-        self.window.1 += bytes;
-        if self.window.0.elapsed() >= window {
-            if self.window.1 < expected {
-                return Err(IndexProblem::TooSlow {
-                    url: self.shown.clone(),
-                    found: self.window.1,
-                    expected,
-                    window,
-                });
-            }
-            self.window = (Instant::now(), 0);
-        }
-        Ok(())
-    }
-}
-
-impl Read for Received<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.pending.len() {
-            match self.receive() {
-                Ok(true) => {}
-                Ok(false) => return Ok(0),
-                Err(problem) => {
-                    self.problem = Some(problem);
-                    return Err(io::Error::other("see the problem"));
-                }
-            }
-        }
-        let waiting = &self.pending[self.at..];
-        let count = waiting.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&waiting[..count]);
-        self.at += count;
-        Ok(count)
-    }
-}
-
-enum Content<'b> {
-    Plain(Box<Received<'b>>),
-    Gzip(Box<MultiGzDecoder<Received<'b>>>),
-}
-
-/// The content of an answer.
-pub(crate) struct Body<'b> {
-    source: Content<'b>,
-    limit: u64,
-    announced: Option<u64>,
-    shown: String,
-}
-
-impl Body<'_> {
-    /// The length the server announced.
-    pub(crate) fn announced(&self) -> Option<u64> {
-        self.announced
-    }
-
-    /// Reads to the end, part by part; gives the length.
-    pub(crate) fn each<E: From<IndexProblem>>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<u64, E> {
-        let mut buffer = vec![0; 64 << 10];
-        let mut found = 0u64;
-        loop {
-            let read = match &mut self.source {
-                Content::Plain(source) => source.read(&mut buffer),
-                Content::Gzip(source) => source.read(&mut buffer),
-            };
-            let count = match read {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return Err(self.problem().into()),
-            };
-            found += count as u64;
-            if found > self.limit {
-                let (url, limit) = (self.shown.clone(), self.limit);
-                return Err(IndexProblem::TooLarge { url, limit }.into());
-            }
-            take(&buffer[..count])?;
-        }
-        match self.announced {
-            Some(expected) if expected != found => Err(IndexProblem::Length {
-                url: self.shown.clone(),
-                found,
-                expected,
-            }
-            .into()),
-            _ => Ok(found),
-        }
-    }
-
-    fn problem(&mut self) -> IndexProblem {
-        let source = match &mut self.source {
-            Content::Plain(source) => &mut **source,
-            Content::Gzip(source) => source.get_mut(),
-        };
-        source.problem.take().unwrap_or_else(|| IndexProblem::Page {
-            url: self.shown.clone(),
-            reason: "its compression is damaged".into(),
         })
     }
 }
