@@ -16,7 +16,7 @@ use crate::location::{Location, Logins, redacted};
 use crate::metadata::Metadata;
 use crate::name::Name;
 use crate::native::NativeCheck;
-use crate::pages::Pages;
+use crate::pages::{Found, Pages};
 use crate::prefetch::Prefetch;
 use crate::problem::IndexProblem;
 use crate::progress::{Event, Progress};
@@ -47,6 +47,34 @@ struct Index {
     shown: String,
 }
 
+/// Why an index could not be reached.
+#[derive(Default)]
+struct Down {
+    /// In the only attempt that was made.
+    once: OnceLock<IndexProblem>,
+    /// In all attempts.
+    always: OnceLock<IndexProblem>,
+}
+
+impl Down {
+    /// What is known, for a request that would be repeated so often.
+    fn get(&self, retries: u32) -> Option<&IndexProblem> {
+        self.always.get().or(self.once.get().filter(|_| retries == 0))
+    }
+
+    fn note(&self, found: &Result<Found, Error>, retries: u32) {
+        let problem = match found {
+            Ok((_, stale)) => stale.as_ref(),
+            Err(Error::Index(problem)) => Some(problem),
+            Err(_) => None,
+        };
+        if let Some(problem @ (IndexProblem::Unreachable { .. } | IndexProblem::Stalled { .. })) = problem {
+            let known = if retries == 0 { &self.once } else { &self.always };
+            let _ = known.set(problem.clone());
+        }
+    }
+}
+
 /// One resolution and what is installed for it.
 struct Session {
     shared: Arc<Shared>,
@@ -56,14 +84,15 @@ struct Session {
     metadata: Flights<String, Arc<Metadata>>,
     wheels: Flights<String, CachedWheel>,
     /// For each index, why it could not be reached: the next name need not wait for the same.
-    down: Vec<OnceLock<IndexProblem>>,
+    down: Vec<Down>,
     /// Servers that do not send parts of files.
     without_ranges: Mutex<HashSet<Origin>>,
     prefetch: Prefetch,
 }
 
 impl Indexes {
-    /// Everything the settings name, and what is bundled. Asks nobody yet.
+    /// Everything the settings name, and what is bundled. Asks nobody yet. The budget of this first session begins now; whoever keeps
+    /// an `Indexes` takes a [`session`](Indexes::session) for each resolution.
     ///
     /// # Errors
     /// [`IndexProblem::Setting`] when an index is not `http`, `https` or a folder.
@@ -128,7 +157,7 @@ impl Indexes {
     fn begin(shared: Arc<Shared>, progress: Progress) -> Indexes {
         Indexes(Arc::new(Session {
             budget: Budget::new(shared.settings.budget),
-            down: shared.indexes.iter().map(|_| OnceLock::new()).collect(),
+            down: shared.indexes.iter().map(|_| Down::default()).collect(),
             shared,
             progress,
             listings: Flights::default(),
@@ -226,15 +255,8 @@ impl Indexes {
                         offline: self.settings().offline,
                         retries,
                     };
-                    let found = pages.listing(name, down.get());
-                    let problem = match &found {
-                        Ok((_, stale)) => stale.clone(),
-                        Err(Error::Index(problem)) => Some(problem.clone()),
-                        Err(_) => None,
-                    };
-                    if let Some(problem @ (IndexProblem::Unreachable { .. } | IndexProblem::Stalled { .. })) = problem {
-                        let _ = down.set(problem);
-                    }
+                    let found = pages.listing(name, down.get(retries));
+                    down.note(&found, retries);
                     let (listing, stale) = found?;
                     if let Some(problem) = stale {
                         self.report_stale(name, &index.shown, &problem);

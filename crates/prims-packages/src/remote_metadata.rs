@@ -27,7 +27,13 @@ impl Indexes {
         if let Some(digest) = &offer.sha256
             && let Some(wheel) = self.cache().find("wheel", &wheel_key(digest))?
         {
-            return self.of_wheel(offer, &payload(&wheel, &self.file_name(offer))?);
+            let text = self.of_wheel(offer, &payload(&wheel, &self.file_name(offer))?)?;
+            self.keep_metadata(Some(digest), &text)?;
+            return Ok(text);
+        }
+        // Without a digest nothing would tie what is served beside a wheel to the wheel that comes later.
+        if offer.sha256.is_none() {
+            return self.of_whole(offer, url);
         }
         let text = match self.beside(offer, url)? {
             Some(text) => text,

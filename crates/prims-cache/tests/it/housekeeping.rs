@@ -2,8 +2,11 @@
 
 use crate::children::{finish, spawn, wait_for};
 use crate::support::*;
-use prims_cache::Cleaned;
-use std::fs;
+use prims_cache::{Cleaned, Error, Origin, Retention};
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::time::{Duration, SystemTime};
 
 #[test]
 fn info_counts_and_clean_removes() {
@@ -162,4 +165,141 @@ fn threads_that_clean_and_build_do_not_disturb_each_other() {
             assert!(removed > 0);
         });
     });
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Makes an entry look as if it had been used so long ago.
+fn age(folder: &std::path::Path, kind: &str, number: u32, by: Duration) {
+    let entry = File::open(on_disk(folder, kind, number)).unwrap();
+    entry.set_modified(SystemTime::now() - by).unwrap();
+}
+
+#[test]
+fn what_was_not_used_for_long_goes() {
+    let (folder, cache) = cache();
+    for number in 0..4 {
+        build_file(&cache, number);
+        build_dir(&cache, number);
+        age(folder.path(), "blob", number, HOUR * 10);
+        age(folder.path(), "tree", number, HOUR * 10);
+    }
+    // Using it is enough, looking after it is not.
+    build_file(&open(folder.path()), 0);
+    assert!(cache.find("blob", &key(1)).unwrap().is_some());
+    let held = build_dir(&open(folder.path()), 2);
+    age(folder.path(), "tree", 2, HOUR * 10);
+    cache.verify().unwrap();
+    let retention = Retention {
+        unused_for: Some(HOUR),
+        bytes: None,
+    };
+    let cleaned = cache.trim(&retention).unwrap();
+    assert_eq!((cleaned.removed, cleaned.in_use), (5, 1));
+    check_dir(&held, 2);
+    let kinds = cache.info().unwrap().kinds;
+    let kinds: Vec<_> = kinds.iter().map(|kind| (kind.kind.as_str(), kind.entries)).collect();
+    assert_eq!(kinds, [("blob", 2), ("tree", 1)]);
+    assert_eq!(cache.trim(&Retention::default()).unwrap().removed, 0);
+    assert_eq!(leftovers(folder.path()), Vec::<std::path::PathBuf>::new());
+    // A clock that was wrong keeps nothing for ever.
+    age(folder.path(), "blob", 0, Duration::ZERO);
+    let entry = File::open(on_disk(folder.path(), "blob", 0)).unwrap();
+    entry.set_modified(SystemTime::now() + HOUR * 1000).unwrap();
+    build_file(&open(folder.path()), 0);
+    let modified = fs::metadata(on_disk(folder.path(), "blob", 0))
+        .unwrap()
+        .modified()
+        .unwrap();
+    assert!(modified < SystemTime::now() + HOUR);
+}
+
+#[test]
+fn what_was_used_longest_ago_goes_first() {
+    let (folder, cache) = cache();
+    for number in 0..6 {
+        build_file(&cache, number);
+        age(folder.path(), "blob", number, HOUR * (10 - number));
+    }
+    let _held = build_file(&open(folder.path()), 1);
+    age(folder.path(), "blob", 1, HOUR * 20);
+    let total = cache.info().unwrap().kinds[0].bytes;
+    let retention = Retention {
+        unused_for: None,
+        bytes: Some(total / 2),
+    };
+    let cleaned = cache.trim(&retention).unwrap();
+    assert_eq!((cleaned.removed, cleaned.in_use), (3, 1));
+    for (number, is_there) in [(0, false), (1, true), (2, false), (3, false), (4, true), (5, true)] {
+        assert_eq!(on_disk(folder.path(), "blob", number).exists(), is_there, "{number}");
+    }
+}
+
+#[test]
+fn an_entry_can_be_replaced_and_forgotten() {
+    let (folder, cache) = cache();
+    let write = |text: &'static str| {
+        cache.replace("page", &key(1), move |out| {
+            out.set_not_durable();
+            out.set_metadata(b"m".to_vec());
+            out.write_all(text.as_bytes()).unwrap();
+            Ok::<(), Error>(())
+        })
+    };
+    assert!(cache.find("page", &key(1)).unwrap().is_none());
+    let first = write("one").unwrap();
+    write("two").unwrap();
+    let found = cache.find("page", &key(1)).unwrap().unwrap();
+    assert_eq!(
+        (first.read().unwrap(), found.read().unwrap()),
+        (b"one".to_vec(), b"two".to_vec())
+    );
+    // One that fails leaves the old one.
+    let failed = cache.replace("page", &key(1), |out| {
+        out.write_all(b"three").unwrap();
+        Err(Error::Kind("given up".into()))
+    });
+    assert!(failed.is_err());
+    assert_eq!(cache.find("page", &key(1)).unwrap().unwrap().read().unwrap(), b"two");
+    // A broken one is not found, and replaced.
+    let path = on_disk(folder.path(), "page", 1);
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all_at(b"X", 1).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o444)).unwrap();
+    assert!(cache.find("page", &key(1)).unwrap().is_none());
+    assert!(matches!(write("four").unwrap().origin(), Origin::Rebuilt(_)));
+    assert_eq!(cache.counters().rebuilt, 1);
+    cache.forget("page", &key(1)).unwrap();
+    cache.forget("page", &key(1)).unwrap();
+    assert!(cache.find("page", &key(1)).unwrap().is_none());
+    assert_eq!(leftovers(folder.path()), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn readers_of_an_entry_that_is_replaced_see_one_or_the_other() {
+    let (folder, cache) = cache();
+    let text = |number: u8| vec![number; 100_000];
+    std::thread::scope(|scope| {
+        for number in 0..3u8 {
+            let cache = open(folder.path());
+            scope.spawn(move || {
+                for _ in 0..50 {
+                    let entry = cache.replace("page", &key(1), |out| {
+                        out.set_not_durable();
+                        out.write_all(&text(number)).unwrap();
+                        Ok::<(), Error>(())
+                    });
+                    assert_eq!(entry.unwrap().read().unwrap(), text(number));
+                }
+            });
+        }
+        for _ in 0..200 {
+            if let Some(entry) = cache.find("page", &key(1)).unwrap() {
+                let read = entry.read().unwrap();
+                assert_eq!(read, text(read[0]));
+            }
+        }
+    });
+    assert_eq!(cache.counters().rebuilt, 0);
 }

@@ -17,8 +17,13 @@ pub(super) struct Tag<'a> {
 }
 
 impl<'a> Tag<'a> {
-    pub(super) fn is(&self, name: &str) -> bool {
+    fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        let known = KINDS.iter().find(|(name, _)| self.is(name));
+        known.map_or(Kind::Other, |(_, kind)| *kind)
     }
 
     /// The value of an attribute with its entities decoded; empty if it has none.
@@ -30,6 +35,28 @@ impl<'a> Tag<'a> {
         Some(decoded(found.1))
     }
 }
+
+/// What a tag means on a page of an index.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Anchor,
+    Base,
+    Meta,
+    /// On no page of an index: somebody is to fill something in, or a browser to run something.
+    Interactive,
+    Other,
+}
+
+const KINDS: [(&str, Kind); 8] = [
+    ("a", Kind::Anchor),
+    ("base", Kind::Base),
+    ("meta", Kind::Meta),
+    ("form", Kind::Interactive),
+    ("input", Kind::Interactive),
+    ("script", Kind::Interactive),
+    ("iframe", Kind::Interactive),
+    ("frameset", Kind::Interactive),
+];
 
 /// A piece of a page.
 pub(super) enum Token<'a> {

@@ -22,7 +22,9 @@ struct Meta {
 
 #[derive(Deserialize)]
 struct Entry {
+    #[serde(default)]
     filename: Lenient<String>,
+    #[serde(default)]
     url: Lenient<String>,
     #[serde(default)]
     hashes: Lenient<BTreeMap<String, String>>,

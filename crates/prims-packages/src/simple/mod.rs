@@ -8,7 +8,7 @@ use crate::filename::WheelFilename;
 use crate::location::{filename, percent_decoded, redacted, without_credentials};
 use crate::name::Name;
 use crate::problem::IndexProblem;
-use html::{Tag, Token, Tokens};
+use html::{Kind, Tag, Token, Tokens};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -117,36 +117,28 @@ fn read_html(page: &str, url: &Url) -> Result<Vec<File>, IndexProblem> {
     let mut files = vec![];
     let (mut is_index, mut odd) = (false, None);
     for token in Tokens::new(page) {
-        match token {
-            // What indexes write as title and heading.
-            Token::Text(text) => is_index |= text.trim_ascii_start().starts_with("Links for"),
-            Token::Tag(tag) if tag.is("a") => match tag.get("href") {
-                Some(href) => {
-                    let file = anchor(&tag, &href, base.as_ref().unwrap_or(url));
-                    let leads_up = href.ends_with('/') || href.starts_with('?');
-                    match file {
-                        Some(file) if is_distribution(&file.filename) => files.push(file),
-                        _ if leads_up => {}
-                        _ => odd = odd.or(Some("it has links to other things than packages")),
-                    }
-                }
-                None => {}
-            },
-            Token::Tag(tag) if tag.is("base") && base.is_none() => {
-                base = tag.get("href").and_then(|href| url.join(&href).ok());
+        let tag = match token {
+            Token::Tag(tag) => tag,
+            Token::Text(text) => {
+                // What indexes write as title and heading.
+                is_index |= text.trim_ascii_start().starts_with("Links for");
+                continue;
             }
-            Token::Tag(tag) if tag.is("meta") => {
+        };
+        let href = tag.get("href");
+        match (tag.kind(), href) {
+            (Kind::Anchor, Some(href)) => match anchor(&tag, &href, base.as_ref().unwrap_or(url)) {
+                Some(file) if is_distribution(&file.filename) => files.push(file),
+                _ if href.ends_with('/') || href.starts_with('?') => {}
+                _ => odd = odd.or(Some("it has links to other things than packages")),
+            },
+            (Kind::Base, Some(href)) if base.is_none() => base = url.join(&href).ok(),
+            (Kind::Meta, _) => {
                 let name = tag.get("name").unwrap_or_default();
                 is_index |= name.eq_ignore_ascii_case("pypi:repository-version");
             }
-            Token::Tag(tag)
-                if ["form", "input", "script", "iframe", "frameset"]
-                    .iter()
-                    .any(|name| tag.is(name)) =>
-            {
-                odd = odd.or(Some("it is for a person to use"));
-            }
-            Token::Tag(_) => {}
+            (Kind::Interactive, _) => odd = odd.or(Some("it is for a person to use")),
+            _ => {}
         }
         if files.len() > MAX_FILES {
             break;

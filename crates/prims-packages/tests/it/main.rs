@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod archives;
+mod children;
 mod environments;
+mod faults;
+mod fetching;
+mod listings;
 mod resolving;
+mod server;
 mod support;
 mod wheels;

@@ -261,3 +261,18 @@ pub(crate) fn refused_draft(change: impl FnOnce(&mut Draft)) -> WheelProblem {
     change(&mut draft);
     refused(draft.wheel())
 }
+
+/// Everything in a cache's folder that is not an entry or a lock: nothing may be left behind.
+pub(crate) fn leftovers(folder: &std::path::Path) -> Vec<String> {
+    let mut found = vec![];
+    for kind in std::fs::read_dir(folder.join("v1")).unwrap() {
+        for entry in std::fs::read_dir(kind.unwrap().path()).into_iter().flatten() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let is_ours = name.len() == 64 || (name.len() == 69 && name.ends_with(".lock"));
+            if !is_ours {
+                found.push(name);
+            }
+        }
+    }
+    found
+}

@@ -3,15 +3,18 @@
 //! Servers are hostile. Whatever they answer, [`Client::get`] ends within the budget, with what was asked for or with an
 //! [`IndexProblem`].
 
+mod body;
+mod connections;
+
 use crate::budget::Budget;
 use crate::error::Error;
 use crate::location::{Login, Logins, redacted};
 use crate::problem::IndexProblem;
-use flate2::read::MultiGzDecoder;
-use reqwest::blocking::Response;
+use body::Body;
+use connections::Connections;
+use reqwest::Response;
 use reqwest::header::{self, HeaderMap, HeaderName};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -21,8 +24,6 @@ use url::Url;
 pub(crate) const RETRIES: u32 = 3;
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
-/// Headers of an answer.
-const MAX_HEADERS: usize = 100;
 
 /// How long a slow server is waited for. The budget bounds everything on top of this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Default for Patience {
 
 /// Asks servers. The connections are made when they are first needed, and shared.
 pub(crate) struct Client {
-    connections: OnceLock<Result<reqwest::blocking::Client, String>>,
+    connections: OnceLock<Result<Connections, String>>,
     logins: Logins,
     /// A file with the only certificates to trust, in PEM; otherwise those of the system.
     certificates: Option<PathBuf>,
@@ -148,7 +149,12 @@ impl Client {
     }
 
     /// Asks once, and follows redirects.
-    fn ask<'b>(&self, budget: &'b Budget, get: &Get, after: &mut Option<Duration>) -> Result<Answer<'b>, IndexProblem> {
+    fn ask<'b>(
+        &'b self,
+        budget: &'b Budget,
+        get: &Get,
+        after: &mut Option<Duration>,
+    ) -> Result<Answer<'b>, IndexProblem> {
         let mut url = get.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(budget, get, &url)?;
@@ -181,8 +187,9 @@ impl Client {
     }
 
     fn send(&self, budget: &Budget, get: &Get, url: &Url) -> Result<Response, IndexProblem> {
-        let timeout = budget.request()?;
-        let mut request = self.connections(url)?.get(url.clone()).timeout(timeout);
+        let left = budget.request()?;
+        let connections = self.connections(url)?;
+        let mut request = connections.get(url);
         let encoding = if get.compressed { "gzip" } else { "identity" };
         request = request.header(header::ACCEPT_ENCODING, encoding);
         for (name, value) in &get.headers {
@@ -192,7 +199,15 @@ impl Client {
         if let Some(Login { user, password }) = self.logins.get(url) {
             request = request.basic_auth(user, Some(password));
         }
-        request.send().map_err(|error| self.failed(error, url, budget))
+        let patience = self.patience.connect + self.patience.idle;
+        match connections.wait(patience.min(left), request.send()) {
+            Some(sent) => sent.map_err(|error| self.failed(error, url, budget)),
+            None => {
+                budget.remaining()?;
+                let (url, waited) = (redacted(url), self.patience.idle);
+                Err(IndexProblem::Stalled { url, waited })
+            }
+        }
     }
 
     /// Sorts a failure of the connection.
@@ -202,11 +217,7 @@ impl Client {
         }
         let url = redacted(url);
         if error.is_timeout() {
-            let waited = if error.is_connect() {
-                self.patience.connect
-            } else {
-                self.patience.idle
-            };
+            let waited = self.patience.connect;
             return IndexProblem::Stalled { url, waited };
         }
         let error = error.without_url();
@@ -221,7 +232,7 @@ impl Client {
     }
 
     fn body<'b>(
-        &self,
+        &'b self,
         response: Response,
         budget: &'b Budget,
         get: &Get,
@@ -246,186 +257,26 @@ impl Client {
                 limit: get.limit,
             });
         }
-        let received = Received {
-            response,
+        let around = body::Circumstances {
+            connections: self.connections(response.url())?,
             budget,
             patience: self.patience,
-            shown,
-            window: (Instant::now(), 0),
-            problem: None,
-        };
-        let body = Body {
-            shown: received.shown.clone(),
-            source: if is_gzip {
-                Content::Gzip(Box::new(MultiGzDecoder::new(received)))
-            } else {
-                Content::Plain(received)
-            },
             limit: get.limit,
             announced,
+            shown,
         };
+        let body = Body::new(response, around, is_gzip);
         Ok((headers, body))
     }
 
-    fn connections(&self, url: &Url) -> Result<&reqwest::blocking::Client, IndexProblem> {
-        let made = self.connections.get_or_init(|| self.connect());
+    fn connections(&self, url: &Url) -> Result<&Connections, IndexProblem> {
+        let made = self.connections.get_or_init(|| {
+            let certificates = self.certificates.as_deref();
+            Connections::open(certificates, self.patience.connect)
+        });
         made.as_ref().map_err(|reason| IndexProblem::Unreachable {
             url: redacted(url),
             reason: reason.clone(),
-        })
-    }
-
-    fn connect(&self) -> Result<reqwest::blocking::Client, String> {
-        // Fails when one is installed already, which is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::ClientBuilder::new()
-            .user_agent(concat!("prims-wasm/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .http1_only()
-            .http1_max_headers(MAX_HEADERS)
-            .pool_max_idle_per_host(8)
-            .connect_timeout(self.patience.connect)
-            .read_timeout(self.patience.idle);
-        if let Some(path) = &self.certificates {
-            let read =
-                std::fs::read(path).map_err(|error| format!("the file of certificates cannot be read: {error}"))?;
-            let certificates = reqwest::Certificate::from_pem_bundle(&read)
-                .map_err(|_| "the file of certificates does not read".to_owned())?;
-            builder = builder.tls_certs_only(certificates);
-        }
-        reqwest::blocking::ClientBuilder::from(builder)
-            .build()
-            .map_err(|error| error.to_string())
-    }
-}
-
-/// What comes over the network, counted and timed.
-struct Received<'b> {
-    response: Response,
-    budget: &'b Budget,
-    patience: Patience,
-    shown: String,
-    /// When the current window began, and what came in it.
-    window: (Instant, u64),
-    /// Why reading failed: decoders pass on no more than that it did.
-    problem: Option<IndexProblem>,
-}
-
-impl Received<'_> {
-    fn count(&mut self, bytes: u64) -> Result<(), IndexProblem> {
-        self.budget.receive(bytes)?;
-        let (expected, window) = self.patience.rate;
-        self.window.1 += bytes;
-        if self.window.0.elapsed() >= window {
-            if self.window.1 < expected && bytes > 0 {
-                return Err(IndexProblem::TooSlow {
-                    url: self.shown.clone(),
-                    found: self.window.1,
-                    expected,
-                    window,
-                });
-            }
-            self.window = (Instant::now(), 0);
-        }
-        Ok(())
-    }
-
-    fn sort(&self, error: &io::Error) -> IndexProblem {
-        if let Err(problem) = self.budget.remaining() {
-            return problem;
-        }
-        let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<reqwest::Error>());
-        let url = self.shown.clone();
-        if inner.is_some_and(reqwest::Error::is_timeout) {
-            let waited = self.patience.idle;
-            return IndexProblem::Stalled { url, waited };
-        }
-        let reason = "the connection ended before the answer did".to_owned();
-        IndexProblem::Unreachable { url, reason }
-    }
-}
-
-impl Read for Received<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.response.read(buffer);
-        let problem = match &read {
-            Ok(count) => self.count(*count as u64).err(),
-            Err(error) => Some(self.sort(error)),
-        };
-        match problem {
-            None => read,
-            Some(problem) => {
-                self.problem = Some(problem);
-                Err(io::Error::other("see the problem"))
-            }
-        }
-    }
-}
-
-enum Content<'b> {
-    Plain(Received<'b>),
-    Gzip(Box<MultiGzDecoder<Received<'b>>>),
-}
-
-/// The content of an answer.
-pub(crate) struct Body<'b> {
-    source: Content<'b>,
-    limit: u64,
-    announced: Option<u64>,
-    shown: String,
-}
-
-impl Body<'_> {
-    /// The length the server announced.
-    pub(crate) fn announced(&self) -> Option<u64> {
-        self.announced
-    }
-
-    /// Reads to the end, part by part; gives the length.
-    pub(crate) fn each<E: From<IndexProblem>>(
-        &mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<u64, E> {
-        let mut buffer = vec![0; 64 << 10];
-        let mut found = 0u64;
-        loop {
-            let read = match &mut self.source {
-                Content::Plain(source) => source.read(&mut buffer),
-                Content::Gzip(source) => source.read(&mut buffer),
-            };
-            let count = match read {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(_) => return Err(self.problem().into()),
-            };
-            found += count as u64;
-            if found > self.limit {
-                let (url, limit) = (self.shown.clone(), self.limit);
-                return Err(IndexProblem::TooLarge { url, limit }.into());
-            }
-            take(&buffer[..count])?;
-        }
-        match self.announced {
-            Some(expected) if expected != found => Err(IndexProblem::Length {
-                url: self.shown.clone(),
-                found,
-                expected,
-            }
-            .into()),
-            _ => Ok(found),
-        }
-    }
-
-    fn problem(&mut self) -> IndexProblem {
-        let source = match &mut self.source {
-            Content::Plain(source) => source,
-            Content::Gzip(source) => source.get_mut(),
-        };
-        source.problem.take().unwrap_or_else(|| IndexProblem::Page {
-            url: self.shown.clone(),
-            reason: "its compression is damaged".into(),
         })
     }
 }

@@ -1,0 +1,85 @@
+//! Other processes: this test program, started again with a role.
+
+use crate::fetching::{lock, open};
+use crate::server::{Server, impatient};
+use prims_cache::Cache;
+use prims_packages::{Error, IndexSettings};
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+const ROLE: &str = "PRIMS_PACKAGES_TEST_ROLE";
+const FOLDER: &str = "PRIMS_PACKAGES_TEST_FOLDER";
+const INDEX: &str = "PRIMS_PACKAGES_TEST_INDEX";
+const NAMES: &str = "PRIMS_PACKAGES_TEST_NAMES";
+
+/// A process that says `ready`, installs packages when its input ends, and says how that ended.
+pub(crate) fn installing(folder: &Path, server: &Server, names: &[&str]) -> Child {
+    command(folder, server, names).spawn().unwrap()
+}
+
+pub(crate) fn command(folder: &Path, server: &Server, names: &[&str]) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "children::child", "--nocapture", "--test-threads=1"]);
+    command
+        .env(ROLE, "install")
+        .env(FOLDER, folder)
+        .env(INDEX, server.url("/simple/").as_str())
+        .env(NAMES, names.join(" "));
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit());
+    command
+}
+
+/// Waits until a child says something.
+pub(crate) fn wait_for(child: &mut Child, word: &str) {
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap());
+    let mut line = String::new();
+    while !line.trim_end().ends_with(word) {
+        line.clear();
+        assert!(
+            lines.read_line(&mut line).unwrap() > 0,
+            "the child ended without saying `{word}`"
+        );
+    }
+}
+
+/// Lets a child end and takes what it said.
+pub(crate) fn finish(mut child: Child) -> String {
+    drop(child.stdin.take());
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(child.wait().unwrap().success(), "{said}");
+    said
+}
+
+/// Not a test of its own: what a child does. Without a role it does nothing.
+#[test]
+fn child() {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    assert_eq!(role, "install");
+    let variable = |name| std::env::var(name).unwrap();
+    let settings = IndexSettings {
+        default: Some(variable(INDEX).parse().unwrap()),
+        patience: impatient(),
+        ..IndexSettings::default()
+    };
+    let cache = Cache::open(Some(Path::new(&variable(FOLDER)))).unwrap();
+    let names = variable(NAMES);
+    let names: Vec<&str> = names.split(' ').collect();
+    say("ready");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let indexes = open(settings, &cache);
+    match lock(&indexes, &names).and_then(|locked| indexes.install(&locked)) {
+        Ok(environment) => say(&format!("installed {}", environment.digest)),
+        Err(Error::Cache(prims_cache::Error::NoSpace { .. })) => say("no space"),
+        Err(error) => say(&format!("failed: {error:?}")),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the parent reads it")]
+fn say(what: &str) {
+    println!("{what}");
+}
