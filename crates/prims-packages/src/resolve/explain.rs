@@ -147,7 +147,7 @@ impl Explainer<'_, '_> {
 
     /// A package that can be found but not used, and nothing else.
     fn single_unusable(&self) -> Result<Option<Error>, Error> {
-        let Some((package, _)) = self.facts.unusable.first_key_value() else {
+        let Some((package, unusable)) = self.facts.unusable.first_key_value() else {
             return Ok(None);
         };
         let needed_by: Vec<(&(Package, Package), &Edge)> = self
@@ -360,7 +360,9 @@ fn argue(clauses: &[String]) -> String {
     }
     match kept.len() {
         0 => END.trim_start_matches(", ").to_owned(),
-        _ => format!("because {}{END}", listing(&kept)),
+        // Clauses contain lists of their own.
+        1 => format!("because {}{END}", kept[0]),
+        count => format!("because {}, and {}{END}", kept[..count - 1].join(", "), kept[count - 1]),
     }
 }
 

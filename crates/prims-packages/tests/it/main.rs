@@ -4,6 +4,12 @@
 
 mod archives;
 mod environments;
+mod locking;
 mod resolving;
+mod resolving_corpus;
+mod resolving_hard;
+mod resolving_properties;
+mod resolving_scenarios;
+mod shelf;
 mod support;
 mod wheels;
