@@ -159,8 +159,11 @@ impl Explainer<'_, '_> {
         let ([((from, to), edge)], Some(name)) = (&needed_by[..], package.name()) else {
             return Ok(None);
         };
-        let reason = miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))?;
-        let Some(reason) = reason else { return Ok(None) };
+        let all = miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))?;
+        let own = || unusable.iter().map(|(_, reason)| reason.clone()).max();
+        let Some(reason) = all.or_else(own) else {
+            return Ok(None);
+        };
         Ok(Some(Error::NoWheel {
             name: to.to_string(),
             wanted: self.text(from, to, edge)?,

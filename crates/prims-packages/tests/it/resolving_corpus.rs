@@ -121,10 +121,13 @@ impl Source for Recorded {
             let text = "Metadata-Version: 2.1\nName: numpy\nVersion: 2.4.6\n";
             return Metadata::parse(text.as_bytes()).map(Arc::new).map_err(bad);
         }
-        let Some(text) = self.metadata.get(filename) else {
+        let unknown = || {
+            // Without dependencies, so that what else is missing is found in the same round.
             self.miss(format!("metadata {filename}"));
-            return Err(bad("it is not recorded".into()));
+            let (name, version) = (&offer.filename.name, offer.filename.version());
+            format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         };
+        let text = self.metadata.get(filename).cloned().unwrap_or_else(unknown);
         Metadata::parse(text.as_bytes()).map(Arc::new).map_err(bad)
     }
 
