@@ -130,7 +130,7 @@ fn package(wheel: &LockedWheel) -> Result<Package, LockProblem> {
             .iter()
             .map(|name| Dependency { name: name.to_string() })
             .collect(),
-        index: Some(wheel.index.clone()).filter(|index| url.is_some() && Url::parse(index).is_ok()),
+        index: Some(wheel.index.clone()).filter(|index| Url::parse(index).is_ok()),
         vcs: None,
         directory: None,
         archive: None,

@@ -1,6 +1,6 @@
 //! From a solution to a lock.
 
-use crate::catalog::{Lock, LockedWheel};
+use crate::catalog::{Lock, LockedWheel, Place};
 use crate::error::{Error, NoWheel};
 use crate::name::Name;
 use crate::resolve::asked::{Asked, text};
@@ -34,8 +34,12 @@ pub(crate) fn lock(knowledge: &Knowledge<'_>, asked: &Asked, solution: &Solution
             name: name.clone(),
             version: offer.filename.version.clone(),
             filename: offer.filename.as_str().to_owned(),
+            // The listing of a bundled wheel may be that of an index which has other versions.
+            index: match offer.place {
+                Place::Bundled => String::new(),
+                _ => knowledge.project(name)?.index().to_owned(),
+            },
             place: offer.place,
-            index: knowledge.project(name)?.index().to_owned(),
             sha256: offer.sha256.unwrap_or_default(),
             size: offer.size,
             requires_python: metadata.requires_python.clone().or(offer.requires_python),

@@ -1,7 +1,7 @@
 //! Requirements of the kind people have, resolved from index pages and metadata that were recorded once.
 //!
 //! `scripts/corpus` at the root of the repository records `tests/corpus/index.json.gz`, compares with another resolver and writes
-//! docs/resolver-corpus.md. With `CORPUS_MISSING` set to a path, what is not recorded yet is listed there; with `BLESS=1` the answers
+//! docs/resolver-corpus.md. With `CORPUS_MISSING` set to a path, what is not recorded yet is listed there, and what was read; with `BLESS=1` the answers
 //! in `tests/corpus/pins.txt` are written.
 
 use crate::resolving_scenarios::pins;
@@ -23,6 +23,7 @@ struct Recorded {
     absent: BTreeSet<String>,
     metadata: BTreeMap<String, String>,
     missing: Mutex<BTreeSet<String>>,
+    used: Mutex<BTreeSet<String>>,
 }
 
 fn folder() -> PathBuf {
@@ -56,6 +57,7 @@ impl Recorded {
             absent: strings(&found["absent"]).into_iter().map(str::to_owned).collect(),
             metadata: metadata.collect(),
             missing: Mutex::default(),
+            used: Mutex::default(),
         }
     }
 
@@ -127,6 +129,7 @@ impl Source for Recorded {
             let (name, version) = (&offer.filename.name, offer.filename.version());
             format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         };
+        self.used.lock().unwrap().insert(filename.to_owned());
         let text = self.metadata.get(filename).cloned().unwrap_or_else(unknown);
         Metadata::parse(text.as_bytes()).map(Arc::new).map_err(bad)
     }
@@ -165,7 +168,8 @@ fn popular_requirements_are_resolved_as_recorded() {
     }
     let missing: Vec<String> = recorded.missing.into_inner().unwrap().into_iter().collect();
     if let Some(path) = std::env::var_os("CORPUS_MISSING") {
-        std::fs::write(path, missing.join("\n")).unwrap();
+        let used: Vec<String> = recorded.used.into_inner().unwrap().into_iter().collect();
+        std::fs::write(path, format!("{}\n\n{}", missing.join("\n"), used.join("\n"))).unwrap();
     }
     let path = folder().join("pins.txt");
     if std::env::var_os("BLESS").is_some() {
