@@ -93,7 +93,11 @@ impl Metadata {
         Ok(metadata)
     }
 
-    pub(crate) fn parse(text: &[u8]) -> Result<Metadata, String> {
+    /// Reads a file `METADATA`. Dependencies that nothing here can give are kept with the reason: they matter where they apply.
+    ///
+    /// # Errors
+    /// What is wrong with it, as the end of a sentence that starts with the file's name.
+    pub fn parse(text: &[u8]) -> Result<Metadata, String> {
         let headers = headers(text)?;
         let all = |name: &str| -> Vec<&str> {
             let named = headers.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));

@@ -95,6 +95,7 @@ impl Explainer<'_, '_> {
             involved.extend([from, to].into_iter().filter_map(|package| package.name().cloned()));
         }
         let argument = argue(&self.clauses()?);
+        self.knowledge.hurry();
         let mut fix = fix::nearest(self.knowledge, self.asked, &involved);
         let bundled = involved.iter().find_map(|name| {
             let project = self.knowledge.known(name)?;
@@ -109,45 +110,52 @@ impl Explainer<'_, '_> {
         Ok(Error::Conflict { argument, fix })
     }
 
-    /// One package is the reason, when everything leads to it on one path and nothing else is in the way.
+    /// One package is the reason, when it cannot be had in any version and nothing else is missing, or when everything leads to it on
+    /// one path.
     fn single(&self) -> Result<Option<Error>, Error> {
-        let mut dead = None;
-        let mut reached = BTreeSet::new();
+        let mut dead = vec![];
+        let (mut reached, mut is_one_path) = (BTreeSet::new(), true);
         for ((from, to), edge) in &self.facts.edges {
-            let is_own_extra = from.name() == to.name();
-            if is_own_extra {
+            let Some(name) = to.name().filter(|name| from.name() != Some(name)) else {
                 continue;
-            }
-            if !reached.insert(to.name()) && !matches!(from, Package::Root) {
-                return Ok(None);
-            }
-            let Some(name) = to.name() else { continue };
-            if self
-                .knowledge
-                .choose(name, self.asked, |version| edge.to.contains(version))?
-                .is_none()
-                && dead
-                    .replace((from, to, name, edge))
-                    .is_some_and(|(_, other, ..)| other.name() != to.name())
-            {
-                return Ok(None);
+            };
+            is_one_path &= reached.insert(name) || *from == Package::Root;
+            if self.choose(name, &edge.to)?.is_none() {
+                dead.push((from, to, name, edge));
             }
         }
-        match dead {
-            Some((from, to, name, edge)) if self.facts.unusable.is_empty() => {
-                let required_by = from.name().map(Name::to_string);
-                let wanted = self.text(from, to, edge)?;
-                miss::miss(self.knowledge, self.asked, name, (&edge.to, &wanted), required_by).map(Some)
-            }
-            None if self.facts.edges.is_empty() => Ok(None),
-            None if self.facts.unusable.len() == 1 => self.single_unusable(),
-            _ => Ok(None),
+        if dead.is_empty() && is_one_path && self.facts.unusable.len() == 1 {
+            return self.single_unusable();
         }
+        let Some((from, to, name, edge)) = dead.first() else {
+            return Ok(None);
+        };
+        let is_only = dead.iter().all(|(.., other, _)| other == name) && self.facts.unusable.is_empty();
+        let is_hopeless = || -> Result<bool, Error> { Ok(self.choose(name, &VersionSet::full())?.is_none()) };
+        if !is_only || !(is_one_path || is_hopeless()?) {
+            return Ok(None);
+        }
+        let required_by = from.name().map(Name::to_string);
+        let wanted = if is_one_path {
+            self.text(from, to, edge)?
+        } else {
+            String::new()
+        };
+        let versions = if is_one_path {
+            edge.to.clone()
+        } else {
+            VersionSet::full()
+        };
+        miss::miss(self.knowledge, self.asked, name, (&versions, &wanted), required_by).map(Some)
+    }
+
+    fn choose(&self, name: &Name, set: &VersionSet) -> Result<Option<Version>, Error> {
+        self.knowledge.choose(name, self.asked, |version| set.contains(version))
     }
 
     /// A package that can be found but not used, and nothing else.
     fn single_unusable(&self) -> Result<Option<Error>, Error> {
-        let Some((package, _)) = self.facts.unusable.first_key_value() else {
+        let Some((package, unusable)) = self.facts.unusable.first_key_value() else {
             return Ok(None);
         };
         let needed_by: Vec<(&(Package, Package), &Edge)> = self
@@ -159,8 +167,11 @@ impl Explainer<'_, '_> {
         let ([((from, to), edge)], Some(name)) = (&needed_by[..], package.name()) else {
             return Ok(None);
         };
-        let reason = miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))?;
-        let Some(reason) = reason else { return Ok(None) };
+        let all = miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))?;
+        let own = || unusable.iter().map(|(_, reason)| reason.clone()).max();
+        let Some(reason) = all.or_else(own) else {
+            return Ok(None);
+        };
         Ok(Some(Error::NoWheel {
             name: to.to_string(),
             wanted: self.text(from, to, edge)?,
@@ -228,11 +239,7 @@ impl Explainer<'_, '_> {
             self.text(from, to, edge)?
         );
         let Some(name) = to.name() else { return Ok(clause) };
-        if self
-            .knowledge
-            .choose(name, self.asked, |version| edge.to.contains(version))?
-            .is_some()
-        {
+        if self.choose(name, &edge.to)?.is_some() {
             return Ok(clause);
         }
         let project = self.knowledge.project(name)?;
@@ -273,12 +280,7 @@ impl Explainer<'_, '_> {
         }
         let mut clauses = vec![];
         for (name, (count, set)) in common {
-            if count < 2
-                || self
-                    .knowledge
-                    .choose(name, self.asked, |version| set.contains(version))?
-                    .is_some()
-            {
+            if count < 2 || self.choose(name, &set)?.is_some() {
                 continue;
             }
             if let Some(reason) = miss::reason(self.knowledge, self.asked, name, |version| set.contains(version))? {
@@ -360,7 +362,9 @@ fn argue(clauses: &[String]) -> String {
     }
     match kept.len() {
         0 => END.trim_start_matches(", ").to_owned(),
-        _ => format!("because {}{END}", listing(&kept)),
+        // Clauses contain lists of their own.
+        1 => format!("because {}{END}", kept[0]),
+        count => format!("because {}, and {}{END}", kept[..count - 1].join(", "), kept[count - 1]),
     }
 }
 

@@ -50,5 +50,8 @@ pub(crate) fn nearest(knowledge: &Knowledge<'_>, asked: &Asked, involved: &BTree
             return Some(format!("leave `{name}` out: the rest then fits"));
         }
     }
-    None
+    match &roots(asked)[..] {
+        [only] => Some(format!("leave `{only}` out: what it needs contradicts itself")),
+        _ => None,
+    }
 }

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// Longest that choosing may take.
 const MAX_TIME: Duration = Duration::from_secs(30);
+/// Longest that looking for a way out of a conflict may take.
+const HINT_TIME: Duration = Duration::from_secs(5);
 /// Most wheels whose `METADATA` is read. Large honest requirements need some hundred.
 const MAX_READS: u64 = 2_000;
 /// Most wheels of one project that are fetched only to see whether their native code runs here.
@@ -30,7 +32,7 @@ pub(crate) struct Knowledge<'a> {
     /// Verdicts on native wheels, by their place in the listing.
     natives: RefCell<HashMap<(Name, usize), Option<NoWheel>>>,
     reads: Cell<u64>,
-    deadline: Instant,
+    deadline: Cell<Instant>,
 }
 
 /// What the operator allows, whoever asks.
@@ -77,12 +79,17 @@ impl<'a> Knowledge<'a> {
             metadata: RefCell::default(),
             natives: RefCell::default(),
             reads: Cell::new(0),
-            deadline: Instant::now() + MAX_TIME,
+            deadline: Cell::new(Instant::now() + MAX_TIME),
         }
     }
 
+    /// Allows only a little more time: what follows is a courtesy.
+    pub(crate) fn hurry(&self) {
+        self.deadline.set(self.deadline.get().min(Instant::now() + HINT_TIME));
+    }
+
     pub(crate) fn check_time(&self) -> Result<(), Error> {
-        if Instant::now() < self.deadline {
+        if Instant::now() < self.deadline.get() {
             return Ok(());
         }
         Err(Error::TooComplex {

@@ -1,9 +1,9 @@
 //! From a solution to a lock.
 
-use crate::catalog::{Lock, LockedWheel};
-use crate::error::Error;
+use crate::catalog::{Lock, LockedWheel, Place};
+use crate::error::{Error, NoWheel};
 use crate::name::Name;
-use crate::resolve::asked::Asked;
+use crate::resolve::asked::{Asked, text};
 use crate::resolve::knowledge::Knowledge;
 use crate::resolve::provider::{Package, applicable};
 use crate::resolve::{Solution, roots};
@@ -34,8 +34,12 @@ pub(crate) fn lock(knowledge: &Knowledge<'_>, asked: &Asked, solution: &Solution
             name: name.clone(),
             version: offer.filename.version.clone(),
             filename: offer.filename.as_str().to_owned(),
+            // The listing of a bundled wheel may be that of an index which has other versions.
+            index: match offer.place {
+                Place::Bundled => String::new(),
+                _ => knowledge.project(name)?.index().to_owned(),
+            },
             place: offer.place,
-            index: knowledge.project(name)?.index().to_owned(),
             sha256: offer.sha256.unwrap_or_default(),
             size: offer.size,
             requires_python: metadata.requires_python.clone().or(offer.requires_python),
@@ -58,6 +62,15 @@ fn check_extras(knowledge: &Knowledge<'_>, asked: &Asked, solution: &Solution) -
             continue;
         };
         if let Some(extra) = requirement.extras.iter().find(|extra| !metadata.extras.contains(extra)) {
+            if let Some(reason) = newer_with(knowledge, asked, &requirement.name, extra)? {
+                return Err(Error::NoWheel {
+                    name: format!("{}[{extra}]", requirement.name),
+                    wanted: text(requirement),
+                    required_by: None,
+                    reason,
+                    instead: None,
+                });
+            }
             return Err(Error::UnknownExtra {
                 name: requirement.name.to_string(),
                 extra: extra.to_string(),
@@ -66,4 +79,20 @@ fn check_extras(knowledge: &Knowledge<'_>, asked: &Asked, solution: &Solution) -
         }
     }
     Ok(())
+}
+
+/// Why the version that would be chosen without the extra cannot be used with it, if that is what happened: it has the extra, and an
+/// older version was taken that does not.
+fn newer_with(knowledge: &Knowledge<'_>, asked: &Asked, name: &Name, extra: &Name) -> Result<Option<NoWheel>, Error> {
+    let Some((set, _)) = asked.direct(name) else {
+        return Ok(None);
+    };
+    let Some(newest) = knowledge.choose(name, asked, |version| set.contains(version))? else {
+        return Ok(None);
+    };
+    let Ok(metadata) = knowledge.describe(name, &newest, asked)? else {
+        return Ok(None);
+    };
+    let unusable = metadata.unusable(knowledge.target, Some(extra));
+    Ok(unusable.map(|unusable| NoWheel::Metadata(unusable.describe())))
 }

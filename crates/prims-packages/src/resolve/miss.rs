@@ -62,7 +62,8 @@ pub(crate) fn miss(
         });
     }
     if let Some(reason) = reason(knowledge, asked, name, |version| set.contains(version))? {
-        return Ok(no_wheel(knowledge, name, wanted, required_by, reason));
+        let usable = knowledge.choose(name, asked, |_| true)?;
+        return Ok(no_wheel(knowledge, name, (wanted, usable), required_by, reason));
     }
     Ok(match knowledge.choose(name, asked, |_| true)? {
         Some(newest) => Error::NoMatchingVersion {
@@ -74,7 +75,7 @@ pub(crate) fn miss(
         },
         None => {
             let reason = reason(knowledge, asked, name, |_| true)?.unwrap_or(NoWheel::SourceOnly);
-            no_wheel(knowledge, name, String::new(), required_by, reason)
+            no_wheel(knowledge, name, (String::new(), None), required_by, reason)
         }
     })
 }
@@ -82,15 +83,18 @@ pub(crate) fn miss(
 fn no_wheel(
     knowledge: &Knowledge<'_>,
     name: &Name,
-    wanted: String,
+    (wanted, usable): (String, Option<Version>),
     required_by: Option<String>,
     reason: NoWheel,
 ) -> Error {
+    let usable = usable.map(|version| format!("`{name}=={version}` can be used"));
     let instead = match reason {
         NoWheel::OtherPlatforms | NoWheel::Native(_) | NoWheel::SourceOnly => {
             let bundled = knowledge.source.bundled();
-            Some(alternatives::instead(name, &bundled)).filter(|text| !text.is_empty())
+            let native = Some(alternatives::instead(name, &bundled)).filter(|text| !text.is_empty());
+            usable.or(native)
         }
+        NoWheel::OtherPython { .. } => usable,
         _ => None,
     };
     Error::NoWheel {
