@@ -72,7 +72,9 @@ impl Reencode for Bind<'_> {
         for import in section.into_imports() {
             let import = import?;
             let is_own = matches!(import.ty, TypeRef::Func(_))
-                && functions.next().is_some_and(|function| self.own.contains_key(&function));
+                && functions
+                    .next()
+                    .is_some_and(|function| self.own.contains_key(&function));
             if !is_own {
                 self.parse_import(imports, import)?;
             }

@@ -84,7 +84,9 @@ pub(super) fn translate(
         let operator = reader.read()?;
         if !writer.operator(&operator, types)? {
             let end = reader.original_position() - offset;
-            writer.out.raw(bytes.get(start..end).unwrap_or_default().iter().copied());
+            writer
+                .out
+                .raw(bytes.get(start..end).unwrap_or_default().iter().copied());
         }
     }
     Ok(writer.out)

@@ -435,7 +435,12 @@ fn deep_and_wide_functions_take_no_stack_and_bounded_time() {
         "try nop catch_all ".repeat(5_000),
         "rethrow 0 end ".repeat(5_000)
     );
-    let blocks = format!("{} {open} {}{}", "block ".repeat(10_000), "delegate 10000 ".repeat(10_000), "end ".repeat(10_000));
+    let blocks = format!(
+        "{} {open} {}{}",
+        "block ".repeat(10_000),
+        "delegate 10000 ".repeat(10_000),
+        "end ".repeat(10_000)
+    );
     for body in [wide, delegates, format!("{open} {outwards}"), handlers, blocks] {
         transformed(&side(&module(&format!("(func (export \"run\") {body})"))), Role::Side);
     }

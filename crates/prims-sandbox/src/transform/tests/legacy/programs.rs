@@ -169,7 +169,9 @@ impl Statement {
             Statement::Loop(body) => {
                 out.push_str("loop\n");
                 write_all(body, out);
-                out.push_str("local.get $count i32.const 1 i32.add local.tee $count local.get $input i32.lt_s br_if 0 end\n");
+                out.push_str(
+                    "local.get $count i32.const 1 i32.add local.tee $count local.get $input i32.lt_s br_if 0 end\n",
+                );
             }
             Statement::If(yes, no) => {
                 out.push_str("local.get $input i32.const 1 i32.and if\n");
@@ -283,7 +285,11 @@ impl Machine {
                 let flow = match self.block(body)? {
                     Flow::Next => {
                         self.count += 1;
-                        if self.count < self.input { Flow::Branch(0) } else { Flow::Next }
+                        if self.count < self.input {
+                            Flow::Branch(0)
+                        } else {
+                            Flow::Next
+                        }
                     }
                     flow => flow,
                 };
@@ -297,9 +303,7 @@ impl Machine {
             },
             Statement::Branch(number, label) if self.input == *number => Flow::Branch(*label),
             Statement::Branch(..) => Flow::Next,
-            Statement::Table(labels) => {
-                Flow::Branch(labels[(self.input as usize).min(labels.len() - 1)])
-            }
+            Statement::Table(labels) => Flow::Branch(labels[(self.input as usize).min(labels.len() - 1)]),
             Statement::Return => Flow::Return,
             Statement::Rethrow(label) => {
                 let frame = self.caught[self.caught.len() - 1 - label];
