@@ -2,7 +2,8 @@
 //! of a wheel are. `python-wasm/conformance` runs the test suites of CPython and numpy with it.
 //!
 //! `packages_folder CACHE PACKAGES DIGEST PRELOAD WORKSPACE MOUNTS SECONDS BYTES SCRIPT`; DIGEST names the content of PACKAGES, PRELOAD
-//! is a list with commas of modules to import into the image. Prints how it ended and what it wrote as JSON.
+//! is a list with commas of modules to import into the image. Prints as JSON how it ended, what it wrote, which modules could not be
+//! imported into the image, and what the check of side modules says about every native module.
 
 use prims_cache::Cache;
 use prims_sandbox::{Environment, Exit, Invocation, Limits, Options, Sandbox};
@@ -38,6 +39,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             .map(str::to_owned)
             .collect(),
     })?;
+    let skipped: Vec<_> = image.prepared().skipped.iter().map(|s| (&s.module, &s.error)).collect();
+    let mut modules = Vec::new();
+    for path in native_modules(Path::new(packages))? {
+        let problem = sandbox.check_side_module(&std::fs::read(&path)?).err();
+        let path = path.strip_prefix(packages)?.to_owned();
+        modules.push((path, problem.map(|problem| problem.to_string())));
+    }
     let limits = Limits {
         wall_clock: Duration::from_secs(seconds.parse()?),
         memory: bytes.parse()?,
@@ -66,7 +74,22 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Exit::Stopped(reason) => ("stopped", reason.as_str().to_owned()),
         Exit::Crashed(crash) => ("crashed", crash.message),
     };
-    let report = serde_json::json!({"status": status, "reason": reason, "stdout": outcome.output.stdout.text(), "stderr": outcome.output.stderr.text()});
+    let report = serde_json::json!({"status": status, "reason": reason, "stdout": outcome.output.stdout.text(), "stderr": outcome.output.stderr.text(),
+        "skipped": skipped, "modules": modules});
     writeln!(std::io::stdout(), "{report}")?;
     Ok(())
+}
+
+fn native_modules(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(native_modules(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "so") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }

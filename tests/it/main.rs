@@ -4,12 +4,14 @@
 //! * [`cli`]: the command as a user types it
 //! * [`isolation`]: what one run leaves must not reach another
 //! * [`stopping`]: deadlines, cancellation, deep recursion
+//! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
 mod cache;
 mod cli;
+mod environments;
 mod guest_suite;
 mod isolation;
 mod native;

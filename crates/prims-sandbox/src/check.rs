@@ -4,6 +4,7 @@
 //! its imports: all of them must be there, and of the same types.
 
 use crate::host::TABLE_ELEMENTS;
+use crate::symbols;
 use crate::transform::{self, ExportKind, Import, ImportKind, ModuleInfo, Role, SlotKind};
 use std::collections::HashMap;
 
@@ -55,13 +56,22 @@ impl SideModuleProblem {
     }
 }
 
-/// Names for a message: all of them if there are few.
+/// In the names of Emscripten's C++ library, whose objects are laid out in another way than those of the guest's, `std::__1`.
+const OTHER_LIBRARY: &str = "St3__2";
+
+/// Names for a message: all of them if there are few, those of the C++ library as one.
 fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(LISTED).map(|name| format!("`{name}`"));
-    let shown = shown.collect::<Vec<_>>().join(", ");
-    match names.len().saturating_sub(LISTED) {
-        0 => shown,
-        more => format!("{shown} and {more} more symbols"),
+    let (library, names): (Vec<_>, Vec<_>) = names.iter().partition(|name| name.contains(OTHER_LIBRARY));
+    let mut parts: Vec<String> = names.iter().take(LISTED).map(|name| format!("`{name}`")).collect();
+    if names.len() > LISTED {
+        parts.push(format!("{} more symbols", names.len() - LISTED));
+    }
+    if !library.is_empty() {
+        parts.push(format!("{} symbols of another C++ library (`std::__2`)", library.len()));
+    }
+    match parts.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => parts.join(""),
     }
 }
 
@@ -87,9 +97,10 @@ pub(crate) fn check(wasm: &[u8], guest: &ModuleInfo) -> Result<(), SideModulePro
 fn imports(module: &ModuleInfo, guest: &ModuleInfo) -> Result<(), SideModuleProblem> {
     let own: HashMap<&str, &ExportKind> = module.exports.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
     let theirs: HashMap<&str, &ExportKind> = guest.exports.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
+    let find = |name: &str| theirs.get(name).or_else(|| theirs.get(symbols::other_name(name)?));
     let mut missing = vec![];
     for import in module.imports.iter().filter(|import| !is_linkers(import)) {
-        let Some(found) = theirs.get(import.name.as_str()) else {
+        let Some(found) = find(&import.name) else {
             missing.push(import.name.clone());
             continue;
         };
@@ -105,7 +116,7 @@ fn imports(module: &ModuleInfo, guest: &ModuleInfo) -> Result<(), SideModuleProb
             SlotKind::GotFunc(name) => (name, true),
             _ => continue,
         };
-        let found = [&theirs, &own].into_iter().filter_map(|names| names.get(name.as_str()));
+        let found = find(name).into_iter().chain(own.get(name.as_str()));
         let mut fits = found.map(|kind| match kind {
             ExportKind::Function(_) => is_function,
             ExportKind::Data(_) => !is_function,
@@ -160,6 +171,7 @@ mod tests {
         (global (export "__stack_pointer") (mut i32) (i32.const 65536))
         (global (export "data") i32 (i32.const 1024))
         (tag (export "__cpp_exception") (param i32))
+        (func (export "sprintf") (param i32 i32 i32) (result i32) (i32.const 0))
         (func (export "twice") (param i32) (result i32) (local.get 0)))"#;
 
     fn checked(module: &str) -> Result<(), SideModuleProblem> {
@@ -182,6 +194,7 @@ mod tests {
                 (import "env" "__memory_base" (global i32))
                 (import "env" "__table_base" (global i32))
                 (import "env" "twice" (func (param i32) (result i32)))
+                (import "env" "siprintf" (func (param i32 i32 i32) (result i32)))
                 (import "env" "weak" (func $weak (param i64)))
                 (import "env" "__cpp_exception" (tag (param i32)))
                 (import "GOT.mem" "data" (global (mut i32)))
@@ -199,14 +212,17 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let imports = r#"(import "env" "emscripten_longjmp" (func)) (import "GOT.mem" "gone" (global (mut i32)))"#;
-        let expected = "imports `emscripten_longjmp`, `gone`, which this guest does not have";
+        let expected = "imports `emscripten_longjmp` and `gone`, which this guest does not have";
         assert_eq!(problem("(mem-info)", imports), expected);
         let many: String = (1..=8).map(|k| format!(r#"(import "env" "f{k}" (func))"#)).collect();
         let expected = "imports `f1`, `f2`, `f3`, `f4`, `f5` and 3 more symbols, which this guest does not have";
         assert_eq!(problem("(mem-info)", &many), expected);
+        let imports = r#"(import "env" "_ZNSt3__25mutex4lockEv" (func)) (import "env" "_ZNSt3__24coutE" (func)) (import "env" "a" (func))"#;
+        let expected = "imports `a` and 2 symbols of another C++ library (`std::__2`), which this guest does not have";
+        assert_eq!(problem("(mem-info)", imports), expected);
         // Data where a function is wanted, and the other way round.
         let imports = r#"(import "GOT.func" "data" (global (mut i32))) (import "GOT.mem" "twice" (global (mut i32)))"#;
-        let expected = "imports `data`, `twice`, which this guest does not have";
+        let expected = "imports `data` and `twice`, which this guest does not have";
         assert_eq!(problem("(mem-info)", imports), expected);
     }
 

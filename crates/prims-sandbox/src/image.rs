@@ -47,12 +47,8 @@ pub(crate) fn write_pages(memory: &[u8], out: &mut (impl Write + Seek)) -> std::
 /// Where the environment's packages are mounted.
 pub(crate) const SITE_PACKAGES: &str = "/usr/local/lib/python3.13/site-packages";
 
-/// File names CPython takes for native modules of this build, and those of wheels built for Pyodide's ABI.
-const SUFFIXES: [&str; 3] = [
-    ".cpython-313-wasm32-wasi.so",
-    ".cpython-313-wasm32-emscripten.so",
-    ".abi3.so",
-];
+/// How the names of native modules end, whatever tags stand before it. Wheels may hold other libraries with such names.
+const SUFFIX: &str = ".so";
 
 /// The native modules below an environment's folder: guest path and host path, in a fixed order.
 pub(crate) fn native_modules(environment: &Path) -> std::io::Result<Vec<(String, PathBuf)>> {
@@ -67,7 +63,7 @@ pub(crate) fn native_modules(environment: &Path) -> std::io::Result<Vec<(String,
             let guest = format!("{guest}/{name}");
             if kind.is_dir() {
                 folders.push((entry.path(), guest));
-            } else if kind.is_file() && SUFFIXES.iter().any(|suffix| name.ends_with(suffix)) {
+            } else if kind.is_file() && name.ends_with(SUFFIX) {
                 found.push((guest, entry.path()));
             }
         }

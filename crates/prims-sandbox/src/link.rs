@@ -13,7 +13,7 @@
 //! before any run.
 
 use crate::host::{self, Host};
-use crate::symbols::{Symbols, TablePositions};
+use crate::symbols::{self, Symbols, TablePositions};
 use crate::transform::{self, ModuleInfo, SlotKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -455,10 +455,14 @@ fn fill_globals(
             SlotKind::MemoryBase => Some(record.memory_base),
             SlotKind::TableBase => Some(record.table_base),
             SlotKind::GotMem(symbol) => store.data().linkage.data_address(handle, symbol),
-            SlotKind::GotFunc(symbol) => match store.data().linkage.function_owner(handle, symbol) {
-                Some(owner) => Some(index_of(store, owner, symbol)?),
-                None => None,
-            },
+            SlotKind::GotFunc(symbol) => {
+                let owner = store.data().linkage.function_owner(handle, symbol);
+                match (owner, symbols::other_name(symbol)) {
+                    (Some(owner), _) => Some(index_of(store, owner, symbol)?),
+                    (None, Some(name)) => Some(index_of(store, 0, name)?),
+                    (None, None) => None,
+                }
+            }
             SlotKind::Internal => continue,
         };
         let value = match (&slot.what, found) {
@@ -729,9 +733,11 @@ impl Names<'_> {
                 ("prims", "refill") => Source::Refill,
                 ("env", symbol) => {
                     let mut owners = 0..=self.loaded.len() as Owner;
-                    let found = owners.find_map(|owner| {
+                    let export = |owner, symbol: &str| {
                         Some(Source::Export(owner, self.get(owner)?.module.get_export_index(symbol)?))
-                    });
+                    };
+                    let found = owners.find_map(|owner| export(owner, symbol));
+                    let found = found.or_else(|| export(0, symbols::other_name(symbol)?));
                     found.ok_or_else(|| LinkError::Undefined(symbol.into()))?
                 }
                 (module, name) => return Err(LinkError::Import(module.into(), name.into())),

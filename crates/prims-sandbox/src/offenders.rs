@@ -10,23 +10,24 @@ use crate::outcome::{Exit, Skipped};
 use crate::stop::StopReason;
 use std::time::{Duration, Instant};
 
-/// Time for importing everything: importing packages takes seconds, never minutes.
-const TOGETHER: Duration = Duration::from_secs(60);
-/// Time for one module.
-const ALONE: Duration = Duration::from_secs(20);
-/// Time for finding out which modules are good.
-const SEARCH: Duration = Duration::from_secs(180);
+/// Time for importing one module, an interpreter's start included: importing packages takes seconds, never minutes.
+pub(crate) const IMPORT_TIME: Duration = Duration::from_secs(20);
+/// How many times that importing everything may take.
+const TOGETHER: u32 = 3;
+/// How many times that finding out which modules are good may take.
+const SEARCH: u32 = 9;
 
-/// Calls `attempt` with the modules to import and the time that may take, until it makes something; in the end with none but groups
+/// Calls `attempt` with the modules to import and the time that may take (`time` for one module), until it makes something; in the end with none but groups
 /// (`@default`). Its inner error says what the guest did.
 ///
 /// # Errors
 /// Those of `attempt`; [`Error::Start`] if not even an interpreter without packages starts.
 pub(crate) fn build<T>(
     preload: &[String],
+    time: Duration,
     attempt: impl Fn(&[String], Duration) -> Result<Result<T, String>, Error>,
 ) -> Result<(T, Vec<Skipped>), Error> {
-    let reason = match attempt(preload, TOGETHER)? {
+    let reason = match attempt(preload, time * TOGETHER)? {
         Ok(built) => return Ok((built, vec![])),
         Err(reason) => reason,
     };
@@ -35,7 +36,7 @@ pub(crate) fn build<T>(
         module: module.clone(),
         error: format!("the import {how}"),
     };
-    let (mut good, mut skipped, until) = (groups.clone(), vec![], Instant::now() + SEARCH);
+    let (mut good, mut skipped, until) = (groups.clone(), vec![], Instant::now() + time * SEARCH);
     for module in &modules {
         let left = until.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -43,13 +44,13 @@ pub(crate) fn build<T>(
             continue;
         }
         let names = [&groups[..], std::slice::from_ref(module)].concat();
-        match attempt(&names, ALONE.min(left))? {
+        match attempt(&names, time.min(left))? {
             Ok(_) => good.push(module.clone()),
             Err(how) => skipped.push(note(module, &how)),
         }
     }
     if good.len() > groups.len() {
-        match attempt(&good, TOGETHER)? {
+        match attempt(&good, time * TOGETHER)? {
             Ok(built) => return Ok((built, skipped)),
             Err(how) => {
                 let how = format!("works alone, but with the others it {how}");
@@ -57,7 +58,7 @@ pub(crate) fn build<T>(
             }
         }
     }
-    match attempt(&groups, TOGETHER)? {
+    match attempt(&groups, time * TOGETHER)? {
         Ok(built) => Ok((built, skipped)),
         Err(_) => Err(Error::Start { reason }),
     }

@@ -32,8 +32,8 @@ pub use self::stateful::StatefulRun;
 /// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
 const READY: usize = 2;
 
-/// Memory that building an image may use.
-const BUILD_MEMORY: u64 = 1 << 30;
+/// Memory that building an image may use: what a run may by default, since that is where modules are imported otherwise.
+const BUILD_MEMORY: u64 = Limits::DEFAULT.memory;
 
 /// How large an image may be: it counts against the memory limit of every run, so this is half of the default.
 const IMAGE_BYTES: usize = 256 << 20;
@@ -121,6 +121,8 @@ pub struct Options {
     pub progress: Option<ProgressSink>,
     /// Whether guests are metered.
     pub metering: Metering,
+    /// How long importing one module into an image may take; 20 seconds if this is `None`. All of them together get three times that.
+    pub import_time: Option<Duration>,
 }
 
 /// The compiled interpreter and what is needed to start it. Cheap to clone; clones share everything.
@@ -220,8 +222,9 @@ impl Sandbox {
         let entry = shared.cache.file("image", &key, |out| {
             self.report(Progress::BuildingImage);
             let libraries = self.compile_environment(environment)?;
+            let time = shared.options.import_time.unwrap_or(offenders::IMPORT_TIME);
             let attempt = |preload: &[String], time| self.build(environment, preload, time, &libraries);
-            let ((mut record, memory), skipped) = offenders::build(&environment.preload, attempt)?;
+            let ((mut record, memory), skipped) = offenders::build(&environment.preload, time, attempt)?;
             record.prepared.skipped.extend(skipped);
             write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
             out.set_len(record.memory_len as u64)

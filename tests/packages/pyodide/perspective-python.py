@@ -1,0 +1,5 @@
+# requirement: perspective-python
+# imports: perspective
+import perspective
+
+perspective.Server()

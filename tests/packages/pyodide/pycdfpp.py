@@ -1,0 +1,5 @@
+# requirement: pycdfpp
+# imports: pycdfpp
+import pycdfpp
+
+pycdfpp.CDF()
