@@ -16,7 +16,7 @@ pub mod settings;
 mod setup;
 
 pub use commands::{Error, main};
-pub use setup::{embedded_guest, interpreter, interpreter_overlaid, interpreter_with};
+pub use setup::{embedded_guest, interpreter, interpreter_with, overlaid_guest};
 
 #[cfg(test)]
 mod repository_tests;

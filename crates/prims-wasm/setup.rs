@@ -55,21 +55,18 @@ pub fn embedded_guest(cache: &Cache) -> Guest {
     }
 }
 
-/// An interpreter whose guest has the entries of `overlay` in place of those of its standard library: for work on the guest's own
-/// package, which otherwise means to build the guest.
-pub fn interpreter_overlaid(cache_dir: Option<&Path>, options: Options, overlay: &Path) -> Result<Interpreter, Error> {
-    let cache = Cache::open(cache_dir)?;
+/// The embedded guest with the Python files below `overlay` laid over its standard library: what they share a name with at the top
+/// level is replaced. For work on the guest's own package, which otherwise means to build the guest.
+pub fn overlaid_guest(cache: &Cache, overlay: &Path) -> Result<Guest, Error> {
     let (digest, files) = guest::read_overlay(overlay)?;
-    let plain = embedded_guest(&cache);
-    let guest = Guest {
+    let (plain, cache) = (embedded_guest(cache), cache.clone());
+    Ok(Guest {
         stdlib_digest: format!("{} {digest}", plain.stdlib_digest),
-        stdlib: {
-            let cache = cache.clone();
-            SharedFolder::new(move || guest::overlaid_stdlib(&cache, &digest, &files).map_err(std::io::Error::other))
-        },
+        stdlib: SharedFolder::new(move || {
+            guest::overlaid_stdlib(&cache, &digest, &files).map_err(std::io::Error::other)
+        }),
         ..plain
-    };
-    Ok(Interpreter::new(guest, bundled()?, cache, options, None)?)
+    })
 }
 
 /// The same for a command: with packages from the indexes of the settings. Progress is shown, and so is where the cache lies if that

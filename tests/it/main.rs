@@ -3,6 +3,8 @@
 //! * [`programs`]: every Python file below `tests/programs` is run and its outcome compared with the file beside it
 //! * [`cli`]: the command as a user types it
 //! * [`isolation`]: what one run leaves must not reach another
+//! * [`sessions`]: what a server keeps of its callers, restarts and killed processes
+//! * [`states`]: runs that go on where another one ended
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
@@ -17,6 +19,7 @@ mod isolation;
 mod native;
 mod programs;
 mod sessions;
+mod states;
 mod stopping;
 
 use prims_interpreter::{Interpreter, Prepared};

@@ -1,77 +1,707 @@
-//! State that survives a run.
+//! Sessions as a server uses them: handles, files, restarts, and processes that are killed.
 
-use prims_interpreter::{Interpreter, Prepared};
-use prims_sandbox::{Discarded, Exit, Invocation, Kept, Options, State, StatefulRun};
-use std::collections::HashSet;
+use prims_interpreter::{
+    Call, CallReport, EntryKind, Error, FileError, ListOptions, Memory, NewSession, SessionError, SessionSettings,
+    Sessions, WorkspacePath,
+};
+use prims_sandbox::{Cancel, Discarded, Exit, Invocation};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::sync::OnceLock;
-use std::time::Duration;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// More than any state here.
-const ROOMY: u64 = 256 << 20;
+const DEFAULT: SessionSettings = SessionSettings::DEFAULT;
 
-/// An interpreter with the guest package as it lies in this repository.
-fn interpreter() -> &'static Interpreter {
-    static INTERPRETER: OnceLock<Interpreter> = OnceLock::new();
+fn open(folder: &Path, settings: SessionSettings) -> Sessions {
+    Sessions::open(super::states::interpreter().clone(), folder, settings).expect("the folder is ours")
+}
+
+fn stateful(sessions: &Sessions) -> String {
+    let new = NewSession {
+        stateful: true,
+        ..NewSession::default()
+    };
+    sessions.create(&new).expect("there is room").handle.to_string()
+}
+
+fn call(code: &str) -> Call {
+    Call {
+        requirements: vec![],
+        invocation: Invocation::new(code),
+        patience: None,
+    }
+}
+
+fn run(sessions: &Sessions, handle: &str, code: &str) -> CallReport {
+    sessions.run(handle, None, &call(code)).expect("the host does its part")
+}
+
+fn value(sessions: &Sessions, handle: &str, code: &str) -> String {
+    super::value(&run(sessions, handle, code).outcome)
+}
+
+fn session_error<T: std::fmt::Debug>(result: Result<T, Error>) -> SessionError {
+    match result {
+        Err(Error::Session(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn path(text: &str) -> WorkspacePath {
+    WorkspacePath::parse(text).expect("it is one")
+}
+
+#[test]
+fn a_session_keeps_files_and_a_stateful_one_its_names_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let plain = sessions
+        .create(&NewSession::default())
+        .expect("there is room")
+        .handle
+        .to_string();
+    assert_eq!(
+        run(&sessions, &plain, "open('a', 'w').write('x')\nx = 1").memory,
+        Memory::NotKept
+    );
+    assert_eq!(
+        value(&sessions, &plain, "(open('a').read(), 'x' in globals())"),
+        "('x', False)"
+    );
+
+    let handle = stateful(&sessions);
+    let report = run(&sessions, &handle, "def f(): return 1 / 0\nopen('b', 'w').write('y')");
+    assert!(
+        matches!(report.memory, Memory::Kept { bytes } if bytes > 0),
+        "{:?}",
+        report.memory
+    );
+    let Exit::Raised(error) = run(&sessions, &handle, "f()").outcome.exit else {
+        panic!("it divides by zero")
+    };
+    assert!(
+        error
+            .traceback
+            .contains("<call 1>\", line 1, in f\n    def f(): return 1 / 0"),
+        "{}",
+        error.traceback
+    );
+    // What is cut off is rolled back, and the session goes on; its files are as the call left them.
+    let report = run(
+        &sessions,
+        &handle,
+        "f = None\nopen('c', 'w').write('z')\nimport os\nos.abort()",
+    );
+    assert_eq!(report.memory, Memory::RolledBack(Discarded::CutOff));
+    assert_eq!(
+        value(&sessions, &handle, "(callable(f), open('b').read(), open('c').read())"),
+        "(True, 'y', 'z')"
+    );
+    assert_eq!(sessions.info(&handle, None).expect("it is there").calls, 3);
+    // Neither sees the other's files.
+    assert_eq!(value(&sessions, &plain, "import os\nos.listdir()"), "['a']");
+}
+
+#[test]
+fn a_restart_finds_everything_and_only_one_process_has_the_folder() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let (kept, closed) = (stateful(&sessions), stateful(&sessions));
+    value(&sessions, &kept, "x = [1]\nopen('a', 'w').write('x')");
+    value(&sessions, &kept, "x.append(2)");
+    value(&sessions, &closed, "x = 1");
+    sessions.close(&closed, None).expect("it is there");
+    let again = Sessions::open(super::states::interpreter().clone(), folder.path(), DEFAULT);
+    assert!(matches!(session_error(again.map(drop)), SessionError::Locked));
+    drop(sessions);
+
+    let sessions = open(folder.path(), DEFAULT);
+    let report = run(&sessions, &kept, "(x, open('a').read())");
+    assert_eq!(
+        (super::value(&report.outcome).as_str(), report.started_over),
+        ("([1, 2], 'x')", None)
+    );
+    let Exit::Completed(Some(_)) = run(&sessions, &kept, "x.append(3)\nx").outcome.exit else {
+        panic!("it has a value")
+    };
+    assert_eq!(sessions.list(None).len(), 1);
+    assert!(matches!(
+        session_error(sessions.info(&closed, None)),
+        SessionError::Unknown
+    ));
+    drop(sessions);
+
+    // A damaged state is noticed; the session goes on without its names, but with its files.
+    for entry in std::fs::read_dir(folder.path().join("sessions").join(&kept))
+        .expect("it is there")
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().starts_with("state-") {
+            let mut bytes = std::fs::read(entry.path()).expect("it reads");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(entry.path(), bytes).expect("it is written");
+        }
+    }
+    let sessions = open(folder.path(), DEFAULT);
+    let report = run(&sessions, &kept, "('x' in globals(), open('a').read())");
+    assert_eq!(super::value(&report.outcome), "(False, 'x')");
+    assert!(report.started_over.is_some_and(|reason| reason.contains("damaged")));
+}
+
+#[test]
+fn a_session_outlives_the_cache() {
+    let (folder, cache) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    // A copy of compiled code would do as well; compiling it again takes long.
+    let handle = {
+        let sessions = open(folder.path(), DEFAULT);
+        let handle = stateful(&sessions);
+        value(&sessions, &handle, "x = 'outlived'");
+        handle
+    };
+    // The image of the usual cache is another one from here on, for this interpreter at least.
+    let usual = prims_cache::Cache::open(None).expect("the usual cache");
+    let private = prims_cache::Cache::open(Some(cache.path())).expect("a private cache");
+    copy_kind(usual.location().path(), private.location().path(), "code");
+    let index = prims_packages::BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python-wasm/prims_runtime");
-    INTERPRETER.get_or_init(|| {
-        prims_wasm::interpreter_overlaid(None, Options::default(), &package).expect("the guest compiles")
-    })
+    let guest = prims_wasm::overlaid_guest(&private, &package).expect("the package is there");
+    let interpreter = prims_interpreter::Interpreter::new(guest, index, private, prims_sandbox::Options::default());
+    let interpreter = interpreter.expect("the guest is compiled");
+    let sessions = Sessions::open(interpreter.clone(), folder.path(), DEFAULT).expect("the folder is ours");
+    let built = interpreter.prepare(&[]).expect("nothing is asked for");
+    let usual = super::states::interpreter().prepare(&[]).expect("nothing is asked for");
+    assert_ne!(built.image.identity(), usual.image.identity());
+    let report = run(&sessions, &handle, "x");
+    assert_eq!(
+        (super::value(&report.outcome).as_str(), report.started_over),
+        ("'outlived'", None)
+    );
 }
 
-fn prepared(packages: &[&str]) -> Prepared {
-    let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
-    interpreter().prepare(&packages).expect("the packages are bundled")
-}
-
-/// A session as the sandbox knows it: an image and the state of the last call that left one.
-struct Session {
-    prepared: Prepared,
-    state: Option<State>,
-}
-
-impl Session {
-    fn new(packages: &[&str]) -> Session {
-        Session {
-            prepared: prepared(packages),
-            state: None,
+fn copy_kind(from: &Path, to: &Path, kind: &str) {
+    let (from, to) = (from.join("v1").join(kind), to.join("v1").join(kind));
+    std::fs::create_dir_all(&to).expect("a folder");
+    for entry in std::fs::read_dir(from).expect("it is there").flatten() {
+        if entry.path().extension().is_none() {
+            let _ = std::fs::copy(entry.path(), to.join(entry.file_name()));
         }
-    }
-
-    fn fork(&self) -> Session {
-        Session {
-            prepared: self.prepared.clone(),
-            state: self.state.clone(),
-        }
-    }
-
-    fn call(&mut self, invocation: &Invocation) -> StatefulRun {
-        let run = self.prepared.image.run_stateful(self.state.as_ref(), invocation, ROOMY);
-        let run = run.expect("the host does its part");
-        if let Kept::State(state) = &run.kept {
-            self.state = Some(state.clone());
-        }
-        run
-    }
-
-    /// The `repr` of the value, or what happened instead.
-    fn value(&mut self, code: &str) -> String {
-        super::value(&self.call(&Invocation::new(code)).outcome)
     }
 }
 
 #[test]
-fn names_imports_functions_and_generators_survive() {
-    let mut session = Session::new(&[]);
-    session.value("import math\nx = [1, 2]\ndef f(n): return math.floor(n) + len(x)\ndef g():\n    for i in range(9): yield i\nit = g()\nnext(it)");
-    assert_eq!(session.value("x.append(3)\nf(2.5)"), "5");
-    assert_eq!(session.value("(next(it), next(it), x)"), "(1, 2, [1, 2, 3])");
-    assert_eq!(session.value("_[2]"), "[1, 2, 3]");
-    assert_eq!(
-        session.value("class P: pass\nimport pickle\ntype(pickle.loads(pickle.dumps(P()))) is P"),
-        "True"
+fn unknown_foreign_and_expired_handles_are_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let mine = NewSession {
+        owner: Some("alice".into()),
+        ..NewSession::default()
+    };
+    let short = NewSession {
+        idle: Some(Duration::from_millis(50)),
+        ..mine.clone()
+    };
+    let mine = sessions.create(&mine).expect("there is room").handle.to_string();
+    let short = sessions.create(&short).expect("there is room").handle.to_string();
+    std::thread::sleep(Duration::from_millis(80));
+    let unknown = "a".repeat(32);
+    for (handle, owner) in [
+        (mine.as_str(), None),
+        (&mine, Some("bob")),
+        (&mine.to_uppercase(), Some("alice")),
+        (&unknown, Some("alice")),
+        (&short, Some("alice")),
+        ("../x", None),
+        ("", Some("alice")),
+    ] {
+        let errors = [
+            session_error(sessions.run(handle, owner, &call("1"))),
+            session_error(sessions.info(handle, owner)),
+            session_error(sessions.fork(handle, owner)),
+            session_error(sessions.reset(handle, owner, true)),
+            session_error(sessions.close(handle, owner)),
+            session_error(sessions.workspace(handle, owner)),
+        ];
+        assert!(
+            errors.iter().all(|error| matches!(error, SessionError::Unknown)),
+            "{handle} {owner:?}"
+        );
+    }
+    assert_eq!(sessions.list(Some("alice")).len(), 1);
+    assert_eq!((sessions.list(None).len(), sessions.list(Some("bob")).len()), (0, 0));
+    assert!(sessions.run(&mine, Some("alice"), &call("1")).is_ok());
+    let left = std::fs::read_dir(folder.path().join("sessions"))
+        .expect("it is there")
+        .count();
+    assert_eq!(left, 1, "what expired is removed");
+}
+
+#[test]
+fn counts_and_lifetimes_are_bounded() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        per_owner: 2,
+        total: 3,
+        lifetime: Duration::from_millis(400),
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let new = |owner: &str| NewSession {
+        owner: Some(owner.into()),
+        // Longer than allowed: it is cut.
+        lifetime: Some(Duration::from_secs(3600)),
+        ..NewSession::default()
+    };
+    for _ in 0..2 {
+        sessions.create(&new("alice")).expect("there is room");
+    }
+    let error = session_error(sessions.create(&new("alice")));
+    assert!(matches!(error, SessionError::TooMany { limit: 2, .. }), "{error}");
+    sessions.create(&new("bob")).expect("there is room");
+    let error = session_error(sessions.create(&new("carol")));
+    assert!(matches!(error, SessionError::TooMany { limit: 3, .. }), "{error}");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(sessions.expire(), 3);
+    sessions.create(&new("carol")).expect("there is room again");
+}
+
+#[test]
+fn calls_of_one_session_wait_for_each_other_and_sessions_do_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let (handle, other) = (stateful(&sessions), stateful(&sessions));
+    value(&sessions, &handle, "n = 0");
+    let cancel = Cancel::new();
+    let endless = Call {
+        invocation: Invocation {
+            cancel: cancel.clone(),
+            ..Invocation::new("n = 100\nwhile True: pass")
+        },
+        ..call("")
+    };
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| sessions.run(&handle, None, &endless));
+        let impatient = Call {
+            patience: Some(Duration::from_millis(50)),
+            ..call("n")
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let busy = loop {
+            match sessions.run(&handle, None, &impatient) {
+                Err(Error::Session(busy)) => break busy,
+                _ => assert!(Instant::now() < deadline, "nobody was busy"),
+            }
+        };
+        assert!(matches!(busy, SessionError::Busy { waited } if waited >= Duration::from_millis(50)));
+        assert_eq!(value(&sessions, &other, "1 + 1"), "2");
+        cancel.cancel();
+        let report = running.join().expect("no panic").expect("the host does its part");
+        assert_eq!(report.memory, Memory::RolledBack(Discarded::CutOff));
+    });
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    value(&sessions, &handle, "n += 1");
+                }
+            });
+        }
+    });
+    assert_eq!(value(&sessions, &handle, "n"), "20");
+}
+
+#[test]
+fn forks_have_their_own_names_and_files() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    value(
+        &sessions,
+        &handle,
+        "import os\nx = [1]\nos.makedirs('d/e')\nopen('d/e/a', 'w').write('x')\nos.symlink('d/e/a', 'link')",
     );
-    // The image knows nothing of it.
-    let run = prepared(&[]).image.run(&Invocation::new("'x' in globals()")).unwrap();
-    assert_eq!(super::value(&run), "False");
+    let fork = sessions.fork(&handle, None).expect("there is room").handle.to_string();
+    value(
+        &sessions,
+        &handle,
+        "x.append('parent')\nopen('d/e/a', 'w').write('parent')",
+    );
+    assert_eq!(
+        value(
+            &sessions,
+            &fork,
+            "x.append('fork')\n(x, open('d/e/a').read(), open('link').read())"
+        ),
+        "([1, 'fork'], 'x', 'x')"
+    );
+    assert_eq!(
+        value(&sessions, &handle, "(x, open('d/e/a').read())"),
+        "([1, 'parent'], 'parent')"
+    );
+    // The fork has what it needs, also after a restart without its parent.
+    let again = sessions.fork(&fork, None).expect("there is room").handle.to_string();
+    sessions.close(&handle, None).expect("it is there");
+    sessions.close(&fork, None).expect("it is there");
+    drop(sessions);
+    let sessions = open(folder.path(), DEFAULT);
+    assert_eq!(
+        value(&sessions, &again, "(x, open('d/e/a').read())"),
+        "([1, 'fork'], 'x')"
+    );
+}
+
+#[test]
+fn a_reset_session_begins_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    value(&sessions, &handle, "x = 1\nopen('a', 'w').write('x')");
+    sessions.reset(&handle, None, false).expect("it is there");
+    assert_eq!(
+        value(&sessions, &handle, "('x' in globals(), open('a').read())"),
+        "(False, 'x')"
+    );
+    value(&sessions, &handle, "x = 2");
+    sessions.reset(&handle, None, true).expect("it is there");
+    drop(sessions);
+    let sessions = open(folder.path(), DEFAULT);
+    assert_eq!(
+        value(&sessions, &handle, "import os\n('x' in globals(), os.listdir())"),
+        "(False, [])"
+    );
+}
+
+#[test]
+fn a_session_keeps_its_packages_until_it_is_reset() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    let with_numpy = |code: &str| Call {
+        requirements: vec!["numpy".into()],
+        ..call(code)
+    };
+    let report = sessions.run(&handle, None, &with_numpy("import numpy as np\na = np.arange(3)"));
+    assert_eq!(report.expect("it runs").packages.len(), 1);
+    assert_eq!(value(&sessions, &handle, "int(a.sum())"), "3");
+    assert!(sessions.run(&handle, None, &with_numpy("a")).is_ok());
+    let other = Call {
+        requirements: vec!["numpy>=2".into()],
+        ..call("a")
+    };
+    let error = session_error(sessions.run(&handle, None, &other));
+    assert!(matches!(error, SessionError::Environment { .. }), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "the session runs with `numpy`, the call asks for `numpy>=2`"
+    );
+    sessions.reset(&handle, None, false).expect("it is there");
+    assert!(sessions.run(&handle, None, &other).is_ok());
+}
+
+#[test]
+fn a_state_that_is_too_large_is_not_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        state_bytes: 8 << 20,
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let handle = stateful(&sessions);
+    value(&sessions, &handle, "x = 1");
+    let report = run(&sessions, &handle, "x = bytes(range(256)) * (64 << 10)\nlen(x)");
+    assert_eq!(super::value(&report.outcome), "16777216");
+    assert!(
+        matches!(report.memory, Memory::RolledBack(Discarded::TooLarge { bytes, limit: 8388608 }) if bytes > 16 << 20),
+        "{:?}",
+        report.memory
+    );
+    assert_eq!(value(&sessions, &handle, "x"), "1");
+}
+
+#[test]
+fn states_leave_memory_when_there_are_many() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        resident_bytes: 4 << 20,
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let handles: Vec<String> = (0..12).map(|_| stateful(&sessions)).collect();
+    for (k, handle) in handles.iter().enumerate() {
+        value(&sessions, handle, &format!("x = {k}"));
+    }
+    let (count, resident) = sessions.usage();
+    assert!(count == 12 && resident <= 4 << 20, "{resident} bytes");
+    for (k, handle) in handles.iter().enumerate() {
+        assert_eq!(value(&sessions, handle, "x"), k.to_string());
+    }
+}
+
+#[test]
+fn files_go_in_and_out_and_count_together_with_what_programs_write() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        workspace_bytes: 1 << 20,
+        workspace_files: 20,
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let handle = stateful(&sessions);
+    let files = sessions.workspace(&handle, None).expect("it is there");
+    let entry = files.write(&path("data/in.csv"), b"a,b\n1,2\n").expect("there is room");
+    assert_eq!(
+        (entry.size, entry.mime, entry.kind),
+        (8, Some("text/csv"), EntryKind::File)
+    );
+    assert_eq!(
+        value(&sessions, &handle, "open('data/in.csv').read()"),
+        "'a,b\\n1,2\\n'"
+    );
+    value(
+        &sessions,
+        &handle,
+        "import os\nos.makedirs('output/plots')\nopen('output/plots/p.png', 'wb').write(bytes(600_000))\n\
+         open('output/t.txt', 'w').write('text')\nos.symlink('../data', 'output/l')",
+    );
+    let artifacts = files.artifacts(10).expect("it lists");
+    let names: Vec<_> = artifacts
+        .entries
+        .iter()
+        .map(|entry| (entry.path.as_str(), entry.mime))
+        .collect();
+    assert_eq!(
+        names,
+        [
+            ("output/plots/p.png", Some("image/png")),
+            ("output/t.txt", Some("text/plain"))
+        ]
+    );
+    let part = files.read(&path("/workspace/output/t.txt"), 1, 2).expect("it reads");
+    assert_eq!((part.bytes.as_slice(), part.size), (&b"ex"[..], 4));
+
+    // 600,012 bytes are taken: neither side gets more than what is left.
+    let full = files
+        .write(&path("big"), &vec![0; 500_000])
+        .expect_err("there is no room");
+    assert!(matches!(full, FileError::Full(_)), "{full}");
+    files.write(&path("big"), &vec![0; 400_000]).expect("there is room");
+    let report = run(&sessions, &handle, "open('more', 'wb').write(bytes(100_000))");
+    assert!(
+        matches!(&report.outcome.exit, Exit::Raised(error) if error.kind == "OSError"),
+        "{:?}",
+        report.outcome.exit
+    );
+    files.delete(&path("big"), false).expect("it is there");
+    value(&sessions, &handle, "open('more', 'wb').write(bytes(100_000))");
+    for k in 0..30 {
+        if files.write(&path(&format!("many/{k}")), b"").is_err() {
+            assert!(k > 5, "{k}");
+            break;
+        }
+        assert!(k < 20, "names are not counted");
+    }
+
+    // In order, in pieces.
+    let options = ListOptions {
+        recursive: true,
+        limit: 3,
+        ..ListOptions::default()
+    };
+    let first = files.list(&WorkspacePath::root(), &options).expect("it lists");
+    assert!(first.truncated && first.entries.len() == 3);
+    let after = Some(first.entries[2].path.clone());
+    let all = ListOptions {
+        limit: 1000,
+        ..options.clone()
+    };
+    let rest = files
+        .list(&WorkspacePath::root(), &ListOptions { after, ..all.clone() })
+        .expect("it lists");
+    let whole = files.list(&WorkspacePath::root(), &all).expect("it lists");
+    assert_eq!([first.entries, rest.entries].concat(), whole.entries);
+    assert!(whole.entries.is_sorted_by(|a, b| a.path < b.path) && !whole.truncated);
+    assert!(matches!(
+        files.delete(&path("output"), false),
+        Err(FileError::NotEmpty(_))
+    ));
+    files.delete(&path("output"), true).expect("it is there");
+    assert!(matches!(files.stat(&path("output")), Err(FileError::Missing(_))));
+    assert!(matches!(files.read(&path("data"), 0, 1), Err(FileError::Kind { .. })));
+    assert!(matches!(files.write(&path("data"), b""), Err(FileError::Kind { .. })));
+    assert!(matches!(files.list(&path("more"), &all), Err(FileError::Kind { .. })));
+}
+
+#[test]
+fn no_path_leads_out_of_a_workspace() {
+    for bad in [
+        "/etc/passwd",
+        "../x",
+        "a/../../x",
+        "a\0b",
+        "a\nb",
+        "/workspace/../x",
+        "/workspacex/a",
+    ] {
+        assert!(
+            matches!(WorkspacePath::parse(bad), Err(FileError::Path { .. })),
+            "{bad:?}"
+        );
+    }
+    let (long, deep) = ("x".repeat(256), ["d"; 65].join("/"));
+    assert!(WorkspacePath::parse(&long).is_err() && WorkspacePath::parse(&deep).is_err());
+    for (text, meant) in [
+        ("./a//b/", "a/b"),
+        ("/workspace/a", "a"),
+        ("/workspace", ""),
+        ("", ""),
+        ("a b/é", "a b/é"),
+    ] {
+        let once = path(text);
+        assert_eq!((once.as_str(), &path(once.as_str())), (meant, &once), "{text:?}");
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let outside = folder.path().join("outside");
+    std::fs::create_dir(&outside).expect("a folder");
+    std::fs::write(outside.join("secret"), "secret").expect("a file");
+    let sessions = open(&folder.path().join("data"), DEFAULT);
+    let handle = stateful(&sessions);
+    value(
+        &sessions,
+        &handle,
+        "import os\nos.mkdir('d')\nopen('d/f', 'w').write('inside')\nos.symlink('d/f', 'in')",
+    );
+    // The guest cannot make such links; should anything else, they lead nowhere.
+    let workspace = folder.path().join("data/sessions").join(&handle).join("workspace");
+    for (name, target) in [
+        ("abs", outside.clone()),
+        ("rel", "../../../../outside".into()),
+        ("root", "/".into()),
+    ] {
+        std::os::unix::fs::symlink(target, workspace.join(name)).expect("a link");
+    }
+    let files = sessions.workspace(&handle, None).expect("it is there");
+    assert_eq!(
+        files.read(&path("in"), 0, 100).expect("it leads inside").bytes,
+        b"inside"
+    );
+    for link in ["abs", "rel", "root"] {
+        let below = path(&format!("{link}/secret"));
+        assert!(files.read(&below, 0, 100).is_err(), "{link}");
+        assert!(files.write(&below, b"x").is_err() && files.write(&path(&format!("{link}/new/x")), b"x").is_err());
+        assert!(files.list(&path(link), &ListOptions::default()).is_err(), "{link}");
+        assert!(files.delete(&below, true).is_err(), "{link}");
+        assert_eq!(files.stat(&path(link)).expect("the link itself").kind, EntryKind::Link);
+        files.delete(&path(link), true).expect("the link itself");
+    }
+    assert_eq!(std::fs::read(outside.join("secret")).expect("it is there"), b"secret");
+    assert_eq!(std::fs::read_dir(&outside).expect("it is there").count(), 1);
+}
+
+#[test]
+fn a_thousand_idle_sessions() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    value(&sessions, &handle, "x = [0]");
+    let handles: Vec<String> = (1..1000)
+        .map(|_| sessions.fork(&handle, None).expect("there is room").handle.to_string())
+        .collect();
+    for (k, handle) in handles.iter().enumerate().step_by(111) {
+        value(&sessions, handle, &format!("x.append({k})"));
+    }
+    for (k, handle) in handles.iter().enumerate().step_by(111) {
+        assert_eq!(value(&sessions, handle, "x"), format!("[0, {k}]"));
+    }
+    let error = session_error(sessions.fork(&handle, None));
+    assert!(matches!(error, SessionError::TooMany { limit: 1000, .. }), "{error}");
+}
+
+#[test]
+fn data_folders_others_can_write_are_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = |mode| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(folder.path(), permissions).expect("it is ours");
+        Sessions::open(super::states::interpreter().clone(), folder.path(), DEFAULT).map(drop)
+    };
+    assert!(matches!(session_error(open(0o777)), SessionError::Folder(_)));
+    assert!(matches!(session_error(open(0o770)), SessionError::Folder(_)));
+    open(0o755).expect("nobody else can write it");
+}
+
+const ROLE: &str = "PRIMS_SESSIONS_TEST_FOLDER";
+
+/// Not a test of its own: a process that counts in a session, says each answer, and is killed. Without a role it does nothing.
+#[test]
+fn child() {
+    let Some(folder) = std::env::var_os(ROLE) else { return };
+    let sessions = open(Path::new(&folder), DEFAULT);
+    let handle = match sessions.list(None).first() {
+        Some(info) => info.handle.to_string(),
+        None => stateful(&sessions),
+    };
+    let mut out = std::io::stdout().lock();
+    loop {
+        let n = value(
+            &sessions,
+            &handle,
+            "n = globals().get('n', 0) + 1\nblob = bytes([n % 256]) * 3_000_000\nn",
+        );
+        writeln!(out, "answered {n}").expect("the parent listens");
+    }
+}
+
+fn start_child(folder: &Path) -> Child {
+    let mut command = Command::new(std::env::current_exe().expect("this program"));
+    command.args(["--exact", "sessions::child", "--nocapture", "--test-threads=1"]);
+    command.env(ROLE, folder).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().expect("it starts")
+}
+
+#[test]
+fn a_process_that_is_killed_loses_nothing_it_had_answered() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut answered = 0u64;
+    for round in 0..30u64 {
+        let mut child = start_child(folder.path());
+        let mut lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        // At a different point each time: after some answers, and then some part of the time a call takes.
+        let mut told = 0;
+        while told < 1 + round % 3 {
+            let line = lines.next().expect("the child goes on").expect("it is text");
+            if let Some(number) = line.split("answered ").nth(1) {
+                let number: u64 = number.parse().unwrap_or_else(|_| panic!("round {round}: {line}"));
+                assert!(number > answered, "round {round}: {number} after {answered}");
+                (answered, told) = (number, told + 1);
+            }
+        }
+        std::thread::sleep(Duration::from_micros(round * 397 % 12_000));
+        child.kill().expect("it runs");
+        child.wait().expect("it ended");
+        // What it had said before the kill was seen.
+        let rest: Vec<String> = lines.map_while(Result::ok).collect();
+        let last = rest
+            .iter()
+            .filter_map(|line| line.split("answered ").nth(1)?.parse().ok())
+            .next_back();
+        answered = last.unwrap_or(answered);
+        let sessions = open(folder.path(), DEFAULT);
+        let handle = sessions.list(None).first().expect("it is there").handle.to_string();
+        let report = run(
+            &sessions,
+            &handle,
+            "assert set(blob) == {n % 256} and len(blob) == 3_000_000\nn",
+        );
+        let n: u64 = super::value(&report.outcome).parse().expect("a number");
+        assert_eq!(report.started_over, None);
+        assert!(
+            n == answered || n == answered + 1,
+            "round {round}: {n}, answered was {answered}"
+        );
+        answered = n;
+    }
 }

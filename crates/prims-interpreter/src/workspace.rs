@@ -273,6 +273,8 @@ pub struct Part {
 #[derive(Debug)]
 pub struct Workspace {
     dir: Dir,
+    /// The same folder, as the quota wants it.
+    root: std::fs::File,
     /// Where a file is written before it gets its name: beside the workspace, on the same file system.
     spool: Dir,
     quota: FolderQuota,
@@ -287,6 +289,7 @@ impl Workspace {
     pub fn open(folder: &Path, spool: &Path, quota: FolderQuota) -> std::io::Result<Workspace> {
         Ok(Workspace {
             dir: Dir::open_ambient_dir(folder, ambient_authority())?,
+            root: std::fs::File::open(folder)?,
             spool: Dir::open_ambient_dir(spool, ambient_authority())?,
             quota,
         })
@@ -408,8 +411,7 @@ impl Workspace {
         }
         let io = || FileError::io("write", path);
         self.make_folders(&path.parent())?;
-        let root = self.root(path)?;
-        let claim = self.quota.claim(&root, content.len() as u64, 1).map_err(io())?;
+        let claim = self.quota.claim(&self.root, content.len() as u64, 1).map_err(io())?;
         let spooled = Spooled::create(&self.spool).map_err(io())?;
         (&spooled.file).write_all(content).map_err(io())?;
         self.spool.rename(&spooled.name, &self.dir, path.host()).map_err(io())?;
@@ -443,17 +445,10 @@ impl Workspace {
         }
         self.make_folders(&path.parent())?;
         let io = || FileError::io("make", path);
-        let root = self.root(path)?;
-        let claim = self.quota.claim(&root, 0, 1).map_err(io())?;
+        let claim = self.quota.claim(&self.root, 0, 1).map_err(io())?;
         self.dir.create_dir(path.host()).map_err(io())?;
         claim.used();
         Ok(())
-    }
-
-    /// The workspace's directory as the quota wants it.
-    fn root(&self, about: &WorkspacePath) -> Result<std::fs::File, FileError> {
-        let dir = self.dir.try_clone().map_err(FileError::io("write", about))?;
-        Ok(dir.into_std_file())
     }
 }
 

@@ -18,12 +18,12 @@ from . import _entropy, _files
 _collect, _enabled, _clock = gc.collect, gc.isenabled, time.perf_counter
 _modules = sys.modules
 
-# Searching all of a session's objects for garbage is worth this many seconds of a call, not more.
+# Searching all of a session's objects for garbage is worth this many seconds of a call; where it takes longer, not every call does it.
 COLLECTION_BOUND = 0.02
 
 _begun = False
 _seeded = set()  # ids of the generators whose numbers the program chose
-_collection = 0.0
+_spared = 0  # calls that will not search for garbage
 
 
 def begin():
@@ -74,12 +74,14 @@ def remember(value):
 
 def end():
     """Let go of what does not survive the call. Never raises."""
-    global _collection
+    global _spared
     try:
         _files.close()
-        if _enabled() and _collection < COLLECTION_BOUND:
+        if _spared > 0:
+            _spared -= 1
+        elif _enabled():
             began = _clock()
             _collect()
-            _collection = _clock() - began
+            _spared = int((_clock() - began) / COLLECTION_BOUND)
     except BaseException:
         pass

@@ -159,8 +159,8 @@ impl Sessions {
                 metadata.requirements = call.requirements.clone();
             }
         }
-        session.folder.commit(&state, number, self.0.settings.sync)?;
-        if !is_noted {
+        session.folder.commit(&state, number)?;
+        if !is_noted && !session.closed.load(Ordering::Acquire) {
             // A state without this note starts over, which is where a session stands that was never answered.
             session.folder.describe(&metadata)?;
         }

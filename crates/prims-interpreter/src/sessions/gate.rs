@@ -28,6 +28,11 @@ impl Gate {
         *taken = true;
         Ok(Turn(self))
     }
+
+    /// Whether somebody is inside.
+    pub(super) fn is_taken(&self) -> bool {
+        *self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Drop for Turn<'_> {

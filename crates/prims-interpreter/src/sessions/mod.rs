@@ -230,7 +230,9 @@ impl Session {
     fn expires(&self) -> SystemTime {
         let kept = self.kept();
         let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 36);
-        let idle = kept.used.checked_add(self.idle).unwrap_or(far);
+        // While something runs it is used.
+        let used = if self.gate.is_taken() { SystemTime::now() } else { kept.used };
+        let idle = used.checked_add(self.idle).unwrap_or(far);
         idle.min(self.created.checked_add(self.lifetime).unwrap_or(far))
     }
 
@@ -264,7 +266,7 @@ impl Sessions {
     /// # Errors
     /// [`SessionError::Locked`] if another process has it open, [`SessionError::Folder`] if others could write it.
     pub fn open(interpreter: Interpreter, folder: &Path, settings: SessionSettings) -> Result<Sessions, Error> {
-        let store = Store::open(folder)?;
+        let store = Store::open(folder, settings.sync)?;
         let images = Images::open(store.images())?;
         let sessions = Sessions(Arc::new(Shared {
             interpreter,

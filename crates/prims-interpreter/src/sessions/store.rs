@@ -105,6 +105,8 @@ fn millis(duration: Duration) -> u64 {
 pub(super) struct Store {
     folder: PathBuf,
     syncer: SyncSender<Written>,
+    /// Whether everything is to have reached the disk before it counts.
+    sync: bool,
     /// Locked until it is closed.
     _lock: File,
 }
@@ -129,7 +131,7 @@ impl Written {
 }
 
 impl Store {
-    pub(super) fn open(folder: &Path) -> Result<Store, SessionError> {
+    pub(super) fn open(folder: &Path, sync: bool) -> Result<Store, SessionError> {
         let private = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
         private(folder).map_err(SessionError::io("make the data folder"))?;
         let found = fs::metadata(folder).map_err(SessionError::io("look at the data folder"))?;
@@ -157,6 +159,7 @@ impl Store {
         Ok(Store {
             folder: folder.to_owned(),
             syncer,
+            sync,
             _lock: lock,
         })
     }
@@ -169,6 +172,7 @@ impl Store {
         Folder {
             path: self.folder.join("sessions").join(handle),
             syncer: self.syncer.clone(),
+            sync: self.sync,
         }
     }
 
@@ -215,6 +219,7 @@ impl Store {
 pub(super) struct Folder {
     path: PathBuf,
     syncer: SyncSender<Written>,
+    sync: bool,
 }
 
 impl Folder {
@@ -238,6 +243,10 @@ impl Folder {
         let mut text = vec![];
         let file = File::open(self.path.join(DESCRIPTION))?;
         file.take(MAX_DESCRIPTION).read_to_end(&mut text)?;
+        if text.is_empty() {
+            // The machine lost power before it was written: as good as not there.
+            return Err(std::io::ErrorKind::NotFound.into());
+        }
         Ok(serde_json::from_slice(&text)?)
     }
 
@@ -253,9 +262,16 @@ impl Folder {
                 .mode(0o600)
                 .open(&temporary)?;
             file.write_all(&serde_json::to_vec(metadata)?)?;
-            file.sync_data()?;
+            // One that is replaced must not be lost to one that is not whole; one of a new session may be.
+            let is_new = !path.exists();
+            if self.sync || !is_new {
+                file.sync_data()?;
+            }
             fs::rename(temporary, path)?;
-            File::open(&self.path)?.sync_all()
+            if self.sync {
+                File::open(&self.path)?.sync_all()?;
+            }
+            Ok(())
         };
         write().map_err(SessionError::io("write the session's description"))
     }
@@ -271,8 +287,8 @@ impl Folder {
         let _ = file.and_then(|file| file.set_modified(now));
     }
 
-    /// Makes `state` the session's. `sync`: only when it has reached the disk.
-    pub(super) fn commit(&self, state: &State, number: u64, sync: bool) -> Result<(), crate::Error> {
+    /// Makes `state` the session's.
+    pub(super) fn commit(&self, state: &State, number: u64) -> Result<(), crate::Error> {
         let (temporary, path) = (self.path.join("state.tmp"), self.state(number));
         let commit = SessionError::io("write the session's state");
         let _ = fs::remove_file(&temporary);
@@ -285,7 +301,7 @@ impl Folder {
             folder: self.path.clone(),
             number,
         };
-        if sync {
+        if self.sync {
             written.sync();
         } else if let Err(TrySendError::Full(written) | TrySendError::Disconnected(written)) =
             self.syncer.try_send(written)
