@@ -4,7 +4,9 @@
 use super::Denied;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
+};
 use serde::Deserialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -166,7 +168,8 @@ impl Token {
         let (message, signature) = text.rsplit_once('.').ok_or(SHAPE)?;
         let (header, claims) = message.split_once('.').ok_or(SHAPE)?;
         let decoded = |part: &str| URL_SAFE_NO_PAD.decode(part).map_err(|_| SHAPE);
-        let header: Header = serde_json::from_slice(&decoded(header)?).map_err(|_| "the token's header is malformed")?;
+        let header: Header =
+            serde_json::from_slice(&decoded(header)?).map_err(|_| "the token's header is malformed")?;
         let algorithm = Algorithm::named(&header.alg).ok_or("the token's algorithm is not RS256, ES256 or EdDSA")?;
         if header.crit.is_some() {
             return Err("the token has critical extensions");
@@ -225,8 +228,13 @@ impl Token {
         if !expected.scopes.iter().all(|scope| given.contains(&scope.as_str())) {
             return Err(Denied::Scope);
         }
-        let subject = claims.sub.as_deref().filter(|subject| (1..=255).contains(&subject.len()));
-        subject.map(Into::into).ok_or(Denied::Invalid("the token has no subject"))
+        let subject = claims
+            .sub
+            .as_deref()
+            .filter(|subject| (1..=255).contains(&subject.len()));
+        subject
+            .map(Into::into)
+            .ok_or(Denied::Invalid("the token has no subject"))
     }
 }
 

@@ -138,7 +138,9 @@ impl KeySource {
             let mut url = issuer.clone();
             url.set_path(&place);
             match self.document::<Metadata>(&url).await {
-                Ok(metadata) if metadata.issuer == self.issuer => return Url::parse(&metadata.jwks_uri).map_err(|error| error.to_string()),
+                Ok(metadata) if metadata.issuer == self.issuer => {
+                    return Url::parse(&metadata.jwks_uri).map_err(|error| error.to_string());
+                }
                 Ok(metadata) => last = format!("the metadata is of the issuer `{}`", metadata.issuer),
                 Err(error) => last = error,
             }

@@ -75,7 +75,9 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Error::Exposed { path, .. } => Some(format!("chmod 600 {}", path.display())),
-            Error::Token { .. } | Error::NoToken { .. } => Some("write one `name:token` a line, for example from `openssl rand -hex 32`".into()),
+            Error::Token { .. } | Error::NoToken { .. } => {
+                Some("write one `name:token` a line, for example from `openssl rand -hex 32`".into())
+            }
             _ => None,
         }
     }
@@ -162,7 +164,10 @@ impl Authenticator {
             return Ok(Caller(Some(format!("token:{name}"))));
         }
         match &self.oauth {
-            Some(oauth) => oauth.subject(token).await.map(|subject| Caller(Some(format!("oauth:{subject}")))),
+            Some(oauth) => oauth
+                .subject(token)
+                .await
+                .map(|subject| Caller(Some(format!("oauth:{subject}")))),
             None => Err(Denied::Invalid("the token is not known")),
         }
     }

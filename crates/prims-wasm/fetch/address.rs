@@ -145,7 +145,14 @@ mod tests {
         ] {
             assert_eq!(reserved(address.parse().unwrap()), Some(why), "{address}");
         }
-        for public in ["1.1.1.1", "93.184.216.34", "172.32.0.1", "100.128.0.1", "2606:4700::1111", "2001:4860::1"] {
+        for public in [
+            "1.1.1.1",
+            "93.184.216.34",
+            "172.32.0.1",
+            "100.128.0.1",
+            "2606:4700::1111",
+            "2001:4860::1",
+        ] {
             assert_eq!(reserved(public.parse().unwrap()), None, "{public}");
         }
     }

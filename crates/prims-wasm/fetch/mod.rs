@@ -85,7 +85,9 @@ pub struct Fetcher {
 
 impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fetcher").field("policy", &self.policy).finish_non_exhaustive()
+        f.debug_struct("Fetcher")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
     }
 }
 
@@ -143,7 +145,10 @@ impl Fetcher {
         for _ in 0..=MAX_REDIRECTS {
             self.check(&url)?;
             let request = self.client.get(url.clone()).header(ACCEPT_ENCODING, "identity");
-            let response = self.paced(&url, request.send()).await?.map_err(|error| failure(&url, &error))?;
+            let response = self
+                .paced(&url, request.send())
+                .await?
+                .map_err(|error| failure(&url, &error))?;
             let status = response.status();
             if matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
                 url = next(&url, &response)?;
@@ -166,7 +171,11 @@ impl Fetcher {
     /// Takes a body within its bounds.
     async fn take(&self, url: Url, mut response: Response, most: u64) -> Result<Fetched, FetchError> {
         let headers = response.headers();
-        let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let text = |name| {
+            headers
+                .get(name)
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
         if let Some(encoding) = text(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
             return Err(FetchError::Encoded {
                 url: redacted(&url),
@@ -247,7 +256,11 @@ impl Fetcher {
             return Err(FetchError::Scheme {
                 url: redacted(url),
                 scheme: url.scheme().chars().take(40).collect(),
-                expected: if self.policy.allow_http { "https or http" } else { "https" },
+                expected: if self.policy.allow_http {
+                    "https or http"
+                } else {
+                    "https"
+                },
             });
         }
         // Addresses are connected to without asking the resolver. Other spellings of an address (decimal, octal, full-width

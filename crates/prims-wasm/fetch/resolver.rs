@@ -9,7 +9,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 /// Looks a host name up.
-pub type Lookup = Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
+pub type Lookup =
+    Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
 /// Asks the operating system.
 pub(super) fn system() -> Lookup {

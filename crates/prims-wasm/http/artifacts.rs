@@ -54,7 +54,12 @@ pub trait Artifacts: Send + Sync + 'static {
 
 /// Answers a request for `/artifacts/…`.
 pub(super) async fn get(keeper: Arc<dyn Artifacts>, caller: Caller, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
-    let Some(path) = uri.path().strip_prefix("/artifacts/").and_then(decoded).filter(|path| sound(path)) else {
+    let Some(path) = uri
+        .path()
+        .strip_prefix("/artifacts/")
+        .and_then(decoded)
+        .filter(|path| sound(path))
+    else {
         return answer::error(StatusCode::BAD_REQUEST, "Invalid artifact path", None);
     };
     let session = match session(uri, headers) {
@@ -130,7 +135,10 @@ fn download(artifact: Artifact, name: &str) -> Response<Body> {
     if let Some(disposition) = text(&disposition(name)) {
         headers.insert(CONTENT_DISPOSITION, disposition);
     }
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox; default-src 'none'"));
+    headers.insert(
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("sandbox; default-src 'none'"),
+    );
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     response
 }
@@ -140,7 +148,8 @@ fn disposition(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " -_.+()[]@,=".contains(c);
     // Characters that change how a name reads: directions, joiners, anything invisible.
     let invisible = |c: char| {
-        c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
     };
     let name: String = name.chars().filter(|c| !invisible(*c)).take(200).collect();
     let approximation: String = name.chars().map(|c| if plain(c) { c } else { '_' }).collect();
@@ -175,7 +184,10 @@ impl HttpBody for FileBody {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         loop {
             match &mut self.state {
                 State::Ready(file) => {
@@ -234,7 +246,23 @@ mod tests {
         let path = |text| decoded(text).filter(|path| sound(path));
         assert_eq!(path("a%20b/c.txt").as_deref(), Some("a b/c.txt"));
         assert_eq!(path("%252e%252e/x").as_deref(), Some("%2e%2e/x"));
-        for bad in ["", "/etc/passwd", "../x", "%2e%2e%2fx", "a/%2E%2E/b", "a//b", "a/", "./a", "a%00b", "a%0d%0ab", "a%5cb", "%", "%4", "%zz", "%ff"] {
+        for bad in [
+            "",
+            "/etc/passwd",
+            "../x",
+            "%2e%2e%2fx",
+            "a/%2E%2E/b",
+            "a//b",
+            "a/",
+            "./a",
+            "a%00b",
+            "a%0d%0ab",
+            "a%5cb",
+            "%",
+            "%4",
+            "%zz",
+            "%ff",
+        ] {
             assert_eq!(path(bad), None, "{bad}");
         }
         assert_eq!(path(&"a".repeat(2000)), None);

@@ -21,7 +21,10 @@ impl Authority {
             Some(rest) => {
                 let (address, rest) = rest.split_once(']')?;
                 let address: Ipv6Addr = address.parse().ok()?;
-                (format!("[{address}]"), rest.strip_prefix(':').or((rest.is_empty()).then_some(""))?)
+                (
+                    format!("[{address}]"),
+                    rest.strip_prefix(':').or((rest.is_empty()).then_some(""))?,
+                )
             }
             None => match text.split_once(':') {
                 Some((_, "")) => return None,
@@ -96,7 +99,13 @@ impl Names {
             IpAddr::V4(address) => texts.push(address.to_string()),
             IpAddr::V6(address) => texts.push(format!("[{address}]")),
         }
-        texts.extend(settings.public_url.as_ref().and_then(|url| url.host_str()).map(Into::into));
+        texts.extend(
+            settings
+                .public_url
+                .as_ref()
+                .and_then(|url| url.host_str())
+                .map(Into::into),
+        );
         texts.extend(settings.allowed_hosts.iter().cloned());
         let host = |text: &String| Authority::parse(text).ok_or_else(|| BadName::Host(text.clone()));
         let origin = |text: &String| Origin::parse(text).ok_or_else(|| BadName::Origin(text.clone()));
@@ -121,7 +130,11 @@ impl Names {
                 let default = if origin.scheme == "https" { 443 } else { 80 };
                 // A page that this server, or a proxy in front of it, served itself.
                 let same = origin.host == host.host && origin.port == host.port.unwrap_or(default);
-                if same || self.origins.contains(&origin) { Ok(()) } else { Err(Foreign::Origin) }
+                if same || self.origins.contains(&origin) {
+                    Ok(())
+                } else {
+                    Err(Foreign::Origin)
+                }
             }
         }
     }
@@ -156,7 +169,10 @@ mod tests {
     use crate::settings::{SettingArguments, Settings};
 
     fn names(flags: &[(&'static str, &str)]) -> Names {
-        let given = flags.iter().map(|(flag, text)| (*flag, vec![(*text).to_owned()])).collect();
+        let given = flags
+            .iter()
+            .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
+            .collect();
         let arguments = SettingArguments { config: None, given };
         let settings = Settings::load_with(&arguments, &|_| None).unwrap();
         Names::new(&settings.server).ok().unwrap()
@@ -219,7 +235,10 @@ mod tests {
         ] {
             assert_eq!(check(&names, bad, None), Err(Foreign::Host), "{bad}");
         }
-        assert_eq!(names.check(&Uri::from_static("/"), &HeaderMap::new()), Err(Foreign::Host));
+        assert_eq!(
+            names.check(&Uri::from_static("/"), &HeaderMap::new()),
+            Err(Foreign::Host)
+        );
         let mut twice = HeaderMap::new();
         twice.append(HOST, "localhost".parse().unwrap());
         twice.append(HOST, "localhost".parse().unwrap());
@@ -260,7 +279,11 @@ mod tests {
             "chrome-extension://abcdef",
             "http://localhost:8000 http://evil.example",
         ] {
-            assert_eq!(check(&names, "localhost:8000", Some(bad)), Err(Foreign::Origin), "{bad}");
+            assert_eq!(
+                check(&names, "localhost:8000", Some(bad)),
+                Err(Foreign::Origin),
+                "{bad}"
+            );
         }
     }
 }

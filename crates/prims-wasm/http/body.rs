@@ -41,7 +41,9 @@ impl Bodies {
 
     /// What the head says about the body, before any of it is read.
     pub(super) fn announced(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
-        let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
         if method != Method::POST {
             let has_body = headers.contains_key(TRANSFER_ENCODING) || length.is_some_and(|length| length > 0);
             return if has_body { Err(Problem::UnexpectedBody) } else { Ok(()) };
@@ -76,7 +78,11 @@ impl Bodies {
                 return Err(Problem::TooLarge(self.most));
             }
             let more = u32::try_from((data.len() >> 10) + 1).unwrap_or(u32::MAX);
-            let more = self.budget.clone().try_acquire_many_owned(more).map_err(|_| Problem::Overloaded)?;
+            let more = self
+                .budget
+                .clone()
+                .try_acquire_many_owned(more)
+                .map_err(|_| Problem::Overloaded)?;
             match &mut held {
                 Some(held) => held.merge(more),
                 None => held = Some(more),
@@ -130,7 +136,10 @@ mod tests {
         let deep = "[".repeat(100_000);
         assert_eq!(shape(deep.as_bytes()), Err(Problem::TooDeep(MAX_DEPTH)));
         assert_eq!(shape("[".repeat(MAX_DEPTH).as_bytes()), Ok(()));
-        assert_eq!(shape("{\"a\":".repeat(MAX_DEPTH + 1).as_bytes()), Err(Problem::TooDeep(MAX_DEPTH)));
+        assert_eq!(
+            shape("{\"a\":".repeat(MAX_DEPTH + 1).as_bytes()),
+            Err(Problem::TooDeep(MAX_DEPTH))
+        );
         let wide = format!("[{}1]", "1,".repeat(MAX_VALUES));
         assert_eq!(shape(wide.as_bytes()), Err(Problem::TooMany(MAX_VALUES)));
         for odd in ["\"", "\"\\", "\\\"", "]]]]", "", "\u{feff}{}"] {

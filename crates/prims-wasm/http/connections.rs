@@ -126,7 +126,10 @@ pub(super) async fn serve(
     drop(listener);
     draining.cancel();
     if !ended(&mut tasks, bounds.drain).await {
-        tracing::warn!(connections = tasks.len(), "requests did not end in time and are cancelled");
+        tracing::warn!(
+            connections = tasks.len(),
+            "requests did not end in time and are cancelled"
+        );
         abandon.cancel();
         ended(&mut tasks, ABANDON_TIME).await;
     }

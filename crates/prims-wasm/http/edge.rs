@@ -54,7 +54,9 @@ impl Answer for Arc<Edge> {
         let (method, route) = (parts.method.clone(), Route::of(parts.uri.path()));
         let origin = self.names.cross_origin(&parts.headers);
         let span = tracing::info_span!("request", id = %id, %method, route = route.word());
-        let routed = caught(self.route(route, peer, parts, Body::new(body))).instrument(span.clone()).await;
+        let routed = caught(self.route(route, peer, parts, Body::new(body)))
+            .instrument(span.clone())
+            .await;
         let (mut response, ticket) = routed.unwrap_or_else(|| {
             let _inside = span.enter();
             tracing::error!("a handler panicked");
@@ -131,10 +133,12 @@ impl Edge {
     async fn judge(&self, route: Route, peer: SocketAddr, parts: Parts, body: Body) -> Result<Routed, Problem> {
         // Whoever looks after this process calls it by whatever address it has. There is nothing to learn here.
         if !matches!(route, Route::Alive | Route::Ready) {
-            self.names.check(&parts.uri, &parts.headers).map_err(|foreign| match foreign {
-                Foreign::Host => Problem::ForeignHost,
-                Foreign::Origin => Problem::ForeignOrigin,
-            })?;
+            self.names
+                .check(&parts.uri, &parts.headers)
+                .map_err(|foreign| match foreign {
+                    Foreign::Host => Problem::ForeignHost,
+                    Foreign::Origin => Problem::ForeignOrigin,
+                })?;
         }
         if route == Route::Unknown {
             return Err(Problem::UnknownPath);
@@ -142,7 +146,11 @@ impl Edge {
         if let Some(answer) = self.preflight(&parts) {
             return Ok((answer, None));
         }
-        if !route.methods().split(", ").any(|method| method == parts.method.as_str()) {
+        if !route
+            .methods()
+            .split(", ")
+            .any(|method| method == parts.method.as_str())
+        {
             return Err(Problem::Method(route.methods()));
         }
         let answer = match route {
@@ -173,7 +181,9 @@ impl Edge {
             Method::POST => Some(self.bodies.take(body).await?),
             _ => None,
         };
-        let body = taken.as_ref().map_or_else(Body::empty, |taken| Body::from(taken.bytes.clone()));
+        let body = taken
+            .as_ref()
+            .map_or_else(Body::empty, |taken| Body::from(taken.bytes.clone()));
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(caller);
         let answer = match self.mcp.clone().oneshot(request).await {
@@ -193,7 +203,9 @@ impl Edge {
             (None, IpAddr::V6(peer)) => format!("address:{:x?}", &peer.segments()[..4]),
         };
         let admitted = self.quotas.admit(&who);
-        admitted.map(Some).map_err(|exceeded| Problem::Exceeded(exceeded.what, exceeded.wait))
+        admitted
+            .map(Some)
+            .map_err(|exceeded| Problem::Exceeded(exceeded.what, exceeded.wait))
     }
 
     fn denied(&self, denied: &Denied) -> Response<Body> {
@@ -230,7 +242,10 @@ impl Edge {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, DELETE"));
+        headers.insert(
+            ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("GET, POST, DELETE"),
+        );
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(

@@ -10,7 +10,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// The crates of this program.
-const OURS: [&str; 5] = ["prims_wasm", "prims_interpreter", "prims_packages", "prims_sandbox", "prims_cache"];
+const OURS: [&str; 5] = [
+    "prims_wasm",
+    "prims_interpreter",
+    "prims_packages",
+    "prims_sandbox",
+    "prims_cache",
+];
 
 /// Logs what this process does from now on. Only the first call counts.
 pub fn start(settings: &LogSettings) {

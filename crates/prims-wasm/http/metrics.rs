@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Upper bounds of the histograms, in seconds: from a warm run to a slow installation.
-const BUCKETS: [f64; 16] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
+const BUCKETS: [f64; 16] = [
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0,
+];
 
 /// The ways a run ends that have a line of their own.
 const OUTCOMES: [&str; 11] = [
@@ -111,8 +112,12 @@ impl Metrics {
             metrics.register(level)?;
         }
         // So that a line exists before its first event.
-        OUTCOMES.iter().for_each(|word| drop(metrics.runs.with_label_values(&[word])));
-        Phase::ALL.iter().for_each(|phase| drop(metrics.phases.with_label_values(&[phase.word()])));
+        OUTCOMES
+            .iter()
+            .for_each(|word| drop(metrics.runs.with_label_values(&[word])));
+        Phase::ALL
+            .iter()
+            .for_each(|phase| drop(metrics.phases.with_label_values(&[phase.word()])));
         Ok(Arc::new(metrics))
     }
 
@@ -125,7 +130,9 @@ impl Metrics {
         let known = OUTCOMES.iter().find(|word| **word == outcome);
         self.runs.with_label_values(&[*known.unwrap_or(&"other")]).inc();
         for (phase, time) in phases {
-            self.phases.with_label_values(&[phase.word()]).observe(time.as_secs_f64());
+            self.phases
+                .with_label_values(&[phase.word()])
+                .observe(time.as_secs_f64());
         }
     }
 

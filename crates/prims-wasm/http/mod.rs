@@ -231,7 +231,11 @@ fn endpoint(server: &ServerSettings, address: SocketAddr) -> Result<Url, Error> 
         url.set_path(&format!("{}/mcp", path.strip_suffix("/mcp").unwrap_or(path)));
         return Ok(url);
     }
-    let host = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let host = if address.ip().is_unspecified() {
+        Ipv4Addr::LOCALHOST.into()
+    } else {
+        address.ip()
+    };
     let text = format!("http://{}/mcp", SocketAddr::new(host, address.port()));
     // An address is always a host.
     Url::parse(&text).map_err(|_| Error::Host(text))

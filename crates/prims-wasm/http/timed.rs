@@ -88,9 +88,16 @@ impl<S> Timed<S> {
             self.in_head = true;
             return Poll::Pending;
         }
-        let time = if self.in_head || started == 0 { self.times.header } else { self.times.idle };
+        let time = if self.in_head || started == 0 {
+            self.times.header
+        } else {
+            self.times.idle
+        };
         let timer = self.read.get_or_insert_with(|| Box::pin(sleep(time)));
-        timer.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::TimedOut, "no request in time")))
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(Error::new(ErrorKind::TimedOut, "no request in time")))
     }
 
     fn watch_write<T>(&mut self, done: Poll<T>, cx: &mut Context<'_>) -> Poll<Result<T, Error>> {
@@ -99,12 +106,19 @@ impl<S> Timed<S> {
             return Poll::Ready(Ok(done));
         }
         let timer = self.write.get_or_insert_with(|| Box::pin(sleep(self.times.write)));
-        timer.as_mut().poll(cx).map(|()| Err(Error::new(ErrorKind::TimedOut, "the answer is not taken")))
+        timer
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(Error::new(ErrorKind::TimedOut, "the answer is not taken")))
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Timed<S> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Ready(Ok(())) => {

@@ -13,19 +13,19 @@ impl Settings {
     pub(super) fn check(&self) -> Result<(), Error> {
         self.check_limits()?;
         let sessions = &self.sessions;
-        at_most(
-            "session-idle",
-            sessions.idle,
-            sessions.lifetime,
-            "--session-lifetime",
-        )?;
+        at_most("session-idle", sessions.idle, sessions.lifetime, "--session-lifetime")?;
         at_most(
             "max-sessions-per-caller",
             sessions.per_caller,
             sessions.count,
             "--max-sessions",
         )?;
-        at_most("concurrency", self.runs.concurrency, MAX_CONCURRENCY, "each run has a thread")?;
+        at_most(
+            "concurrency",
+            self.runs.concurrency,
+            MAX_CONCURRENCY,
+            "each run has a thread",
+        )?;
         at_most(
             "max-body",
             self.server.max_body,

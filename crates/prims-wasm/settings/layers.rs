@@ -49,7 +49,10 @@ impl clap::FromArgMatches for SettingArguments {
         let texts = |flag| matches.get_many::<String>(flag).map(|texts| texts.cloned().collect());
         Ok(SettingArguments {
             config: matches.get_one::<PathBuf>("config").cloned(),
-            given: TABLE.iter().filter_map(|row| Some((row.flag, texts(row.flag)?))).collect(),
+            given: TABLE
+                .iter()
+                .filter_map(|row| Some((row.flag, texts(row.flag)?)))
+                .collect(),
         })
     }
 
@@ -66,7 +69,9 @@ impl clap::Args for SettingArguments {
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("File with settings, instead of the one in the user's configuration folder");
-        TABLE.iter().fold(command.arg(config), |command, row| command.arg(argument(row)))
+        TABLE
+            .iter()
+            .fold(command.arg(config), |command, row| command.arg(argument(row)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -84,7 +89,10 @@ fn argument(setting: &'static Setting) -> Arg {
         Shape::One => argument,
         Shape::Many => argument.action(ArgAction::Append).value_name("VALUES"),
         // `--offline`, and `--offline=false` where the file says otherwise.
-        Shape::Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
+        Shape::Switch => argument
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value("true"),
     }
 }
 
@@ -160,13 +168,19 @@ impl Layers {
     }
 
     pub(super) fn origin(&self, flag: &str) -> Origin {
-        self.values.get(flag).map_or(Origin::Default, |(_, origin)| origin.clone())
+        self.values
+            .get(flag)
+            .map_or(Origin::Default, |(_, origin)| origin.clone())
     }
 
     /// The value of a setting, with its type.
     pub(super) fn value<T: SettingValue>(&self, flag: &'static str) -> Result<T, Error> {
         let default = TABLE.iter().find(|row| row.flag == flag).map_or("", |row| row.default);
-        let default: Vec<String> = Some(default).filter(|text| !text.is_empty()).map(Into::into).into_iter().collect();
+        let default: Vec<String> = Some(default)
+            .filter(|text| !text.is_empty())
+            .map(Into::into)
+            .into_iter()
+            .collect();
         let (texts, origin) = match self.values.get(flag) {
             Some((texts, origin)) => (texts, origin.clone()),
             None => (&default, Origin::Default),
@@ -221,7 +235,9 @@ fn file(arguments: &SettingArguments, environment: &dyn Fn(&str) -> Option<Strin
 
 fn text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_FILE + 1).read_to_string(&mut text)?;
+    std::fs::File::open(path)?
+        .take(MAX_FILE + 1)
+        .read_to_string(&mut text)?;
     if text.len() as u64 > MAX_FILE {
         return Err(std::io::Error::other(format!("more than {MAX_FILE} bytes")));
     }
