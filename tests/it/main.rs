@@ -3,6 +3,7 @@
 //! * [`programs`]: every Python file below `tests/programs` is run and its outcome compared with the file beside it
 //! * [`cli`]: the command as a user types it
 //! * [`isolation`]: what one run leaves must not reach another
+//! * [`settings`]: `prims-wasm config`
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`native`]: C++ exceptions and jumps in packages with native code
 //! * [`cache`]: a damaged cache is noticed and mended
@@ -14,6 +15,7 @@ mod guest_suite;
 mod isolation;
 mod native;
 mod programs;
+mod settings;
 mod stopping;
 
 use prims_interpreter::{Interpreter, Prepared};

@@ -5,7 +5,7 @@ use super::table::{Setting, TABLE};
 use super::value::{SettingValue, Shape};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A file larger than this is not one of settings.
@@ -135,7 +135,9 @@ impl Layers {
 
     fn read_file(&mut self, path: &Path, required: bool) -> Result<(), Error> {
         let text = match text(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+            Err(error) if !required && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             text => text.map_err(|source| Error::File {
                 path: path.to_owned(),
                 source,

@@ -76,8 +76,10 @@ fn flags_come_before_the_environment_and_that_before_the_file() {
     // An empty variable is one that is not set.
     assert_eq!(settings.origins["output"], Origin::Default);
     // Another folder, and another file.
-    let elsewhere = [variables[0], ("XDG_CONFIG_HOME", "/nonexistent")];
-    assert_eq!(load(&[], &elsewhere).unwrap().limits.fuel, Limits::DEFAULT.fuel);
+    for nowhere in ["/nonexistent", "/dev/null"] {
+        let elsewhere = [variables[0], ("XDG_CONFIG_HOME", nowhere)];
+        assert_eq!(load(&[], &elsewhere).unwrap().limits.fuel, Limits::DEFAULT.fuel);
+    }
     let named = [("PRIMS_CONFIG", file.to_str().unwrap())];
     assert_eq!(load(&[], &named).unwrap().limits.fuel, 7);
 }
