@@ -27,6 +27,7 @@ fn the_effective_settings_are_printed_with_their_origins() {
         "--index-url",
         "https://me:secret@index.example/simple",
     ];
+    let arguments = [&arguments[..], &["--cache-dir", "/nowhere"]].concat();
     let output = config(home.path(), &arguments, &[("PRIMS_MEMORY", "200m")]);
     let out = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
@@ -48,7 +49,18 @@ fn the_effective_settings_are_printed_with_their_origins() {
         line("host = \"127.0.0.1\"").is_some_and(|line| line.ends_with("# default")),
         "{out}"
     );
+    assert!(
+        line("dir = \"/nowhere\"").is_some_and(|line| line.ends_with("# --cache-dir")),
+        "{out}"
+    );
     assert!(!out.contains("secret"), "{out}");
+    let output = config(home.path(), &[], &[("PRIMS_CACHE_DIR", "/nowhere")]);
+    let from_environment = "dir = \"/nowhere\"                         # PRIMS_CACHE_DIR\n";
+    assert!(
+        text(&output.stdout).contains(from_environment),
+        "{}",
+        text(&output.stdout)
+    );
     // What was printed is a file of settings.
     std::fs::write(&file, &out).expect("a file");
     let again = config(home.path(), &["--json"], &[]);

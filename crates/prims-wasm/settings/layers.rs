@@ -3,6 +3,7 @@
 use super::Error;
 use super::table::{Setting, TABLE};
 use super::value::{SettingValue, Shape};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -46,7 +47,10 @@ pub struct SettingArguments {
 
 impl clap::FromArgMatches for SettingArguments {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        let texts = |flag| matches.get_many::<String>(flag).map(|texts| texts.cloned().collect());
+        let texts = |flag| match flag {
+            CACHE_DIR => cache_dir(matches),
+            flag => matches.get_many::<String>(flag).map(|texts| texts.cloned().collect()),
+        };
         Ok(SettingArguments {
             config: matches.get_one::<PathBuf>("config").cloned(),
             given: TABLE
@@ -69,9 +73,8 @@ impl clap::Args for SettingArguments {
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("File with settings, instead of the one in the user's configuration folder");
-        TABLE
-            .iter()
-            .fold(command.arg(config), |command, row| command.arg(argument(row)))
+        let flags = TABLE.iter().filter(|row| row.flag != CACHE_DIR);
+        flags.fold(command.arg(config), |command, row| command.arg(argument(row)))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -79,11 +82,25 @@ impl clap::Args for SettingArguments {
     }
 }
 
+/// A flag of the whole program, not only of commands that have settings.
+const CACHE_DIR: &str = "cache-dir";
+
+/// What was typed for it; from the environment it comes as everything else does.
+fn cache_dir(matches: &ArgMatches) -> Option<Vec<String>> {
+    let path = matches.try_get_one::<PathBuf>("cache_dir").ok()??;
+    let typed = matches.value_source("cache_dir") == Some(ValueSource::CommandLine);
+    typed.then(|| vec![path.display().to_string()])
+}
+
 fn argument(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
     let argument = Arg::new(setting.flag)
         .long(setting.flag)
         .value_name("VALUE")
-        .help(setting.help)
+        .help(format!("{}{default} [env: {}]", setting.help, setting.variable()))
         .help_heading(setting.section);
     match setting.shape {
         Shape::One => argument,

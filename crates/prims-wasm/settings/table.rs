@@ -134,6 +134,10 @@ settings! {
         bytes: ByteSize = "512m", "session-bytes", "Bytes of one session's saved variables";
         data_dir: Option<PathBuf> = "", "data-dir", "Folder for sessions; the user's data folder if not given";
     }
+    /// What is kept on disk for speed.
+    cache: CacheSettings {
+        dir: Option<PathBuf> = "", "cache-dir", "Folder for compiled code, images and packages; the user's cache folder if not given";
+    }
     /// Packages the code may import.
     packages: PackageSettings {
         deps: Vec<String> = "", "deps", "Requirements that every run has, separated by commas";
