@@ -4,6 +4,8 @@
 //! the crates below it: `prims-interpreter` (request in, report out), `prims-packages` (requirements to environment),
 //! `prims-sandbox` (image and invocation to outcome) and `prims-cache`.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod arguments;
 pub mod auth;
 mod commands;

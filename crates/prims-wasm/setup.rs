@@ -36,7 +36,7 @@ pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<In
 
 fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
     let guest = embedded_guest(&cache);
-    Ok(Interpreter::new(guest, bundled()?, cache, options, None)?)
+    Ok(Interpreter::new(guest, bundled()?, cache, options)?)
 }
 
 /// The packages that come with the program.
@@ -91,7 +91,7 @@ pub(crate) fn for_command(
         ..Options::default()
     };
     let guest = embedded_guest(&cache);
-    Ok(Interpreter::new(guest, bundled()?, cache, options, Some(packages))?)
+    Ok(Interpreter::with_packages(guest, bundled()?, cache, options, packages)?)
 }
 
 /// The indexes of the settings; what they leave open is as the environment has it for other Python tools.

@@ -5,6 +5,7 @@
 //! * [`isolation`]: what one run leaves must not reach another
 //! * [`sessions`]: what a server keeps of its callers, restarts and killed processes
 //! * [`states`]: runs that go on where another one ended
+//! * [`settings`]: `prims-wasm config`
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
@@ -20,6 +21,7 @@ mod native;
 mod programs;
 mod sessions;
 mod states;
+mod settings;
 mod stopping;
 
 use prims_interpreter::{Interpreter, Prepared};

@@ -29,7 +29,7 @@ fn with_the_test_wheel() -> Prepared {
     let cache = prims_cache::Cache::open(None).expect("the usual cache");
     let guest = prims_wasm::embedded_guest(&cache);
     let index = BundledIndex::new(&[test_wheel()]).expect("the wheel's name reads");
-    let interpreter = Interpreter::new(guest, index, cache, Options::default(), None).expect("the guest compiles");
+    let interpreter = Interpreter::new(guest, index, cache, Options::default()).expect("the guest compiles");
     interpreter
         .prepare(&["prims-selftest".to_owned()])
         .expect("the wheel is good")

@@ -110,9 +110,23 @@ impl Error {
 }
 
 impl Interpreter {
-    /// Compiles the interpreter, or maps what was compiled before. With `packages`, requirements are looked for on indexes too;
-    /// without, only what is bundled can be had, and no network is used.
-    pub fn new(
+    /// Compiles the interpreter, or maps what was compiled before. Only packages that are bundled can be had, and no network is used.
+    pub fn new(guest: Guest, index: BundledIndex, cache: Cache, options: Options) -> Result<Interpreter, Error> {
+        Interpreter::begin(guest, index, cache, options, None)
+    }
+
+    /// The same; packages that are not bundled are looked for on indexes.
+    pub fn with_packages(
+        guest: Guest,
+        index: BundledIndex,
+        cache: Cache,
+        options: Options,
+        packages: PackageOptions,
+    ) -> Result<Interpreter, Error> {
+        Interpreter::begin(guest, index, cache, options, Some(packages))
+    }
+
+    fn begin(
         guest: Guest,
         index: BundledIndex,
         cache: Cache,

@@ -25,7 +25,7 @@ use tokens::TokenFile;
 const MAX_TOKEN: usize = 8192;
 
 /// Who calls, as far as is known: `token:NAME` or `oauth:SUBJECT`, or nobody in particular.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caller(pub Option<String>);
 
 /// Settings with which nobody could be told apart.

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 /// do not, new ones are refused.
 const MAX_CALLERS: usize = 10_000;
 
+/// Looking through all of them is done no more often than this.
+const SWEEP: Duration = Duration::from_secs(1);
+
 /// The quotas of all callers.
 #[derive(Debug)]
 pub struct Quotas {
@@ -17,7 +20,14 @@ pub struct Quotas {
     burst: f64,
     /// Requests in progress; 0 means any number.
     concurrency: u32,
-    callers: Mutex<HashMap<String, Account>>,
+    callers: Mutex<Callers>,
+}
+
+#[derive(Debug)]
+struct Callers {
+    accounts: HashMap<String, Account>,
+    /// When those that need not be remembered were last looked for.
+    swept: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +60,10 @@ impl Quotas {
             rate: f64::from(settings.caller_rate),
             burst: f64::from(settings.caller_burst.max(1)),
             concurrency: settings.caller_concurrency,
-            callers: Mutex::new(HashMap::new()),
+            callers: Mutex::new(Callers {
+                accounts: HashMap::new(),
+                swept: None,
+            }),
         })
     }
 
@@ -58,16 +71,16 @@ impl Quotas {
     pub fn admit(self: &Arc<Self>, caller: &str) -> Result<Ticket, Exceeded> {
         let now = Instant::now();
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if callers.len() >= MAX_CALLERS && !callers.contains_key(caller) {
-            callers.retain(|_, account| account.running > 0 || self.tokens(account, now) < self.burst);
-            if callers.len() >= MAX_CALLERS {
+        if callers.accounts.len() >= MAX_CALLERS && !callers.accounts.contains_key(caller) {
+            self.forget(&mut callers, now);
+            if callers.accounts.len() >= MAX_CALLERS {
                 return Err(Exceeded {
-                    wait: Duration::from_secs(1),
+                    wait: SWEEP,
                     what: "too many callers",
                 });
             }
         }
-        let account = callers.entry(caller.to_owned()).or_insert(Account {
+        let account = callers.accounts.entry(caller.to_owned()).or_insert(Account {
             tokens: self.burst,
             counted: now,
             running: 0,
@@ -96,6 +109,15 @@ impl Quotas {
         })
     }
 
+    /// Forgets callers about whom there is nothing to know, if that was not tried just now.
+    fn forget(&self, callers: &mut Callers, now: Instant) {
+        if callers.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP) {
+            callers.swept = Some(now);
+            let known = |account: &Account| account.running > 0 || self.tokens(account, now) < self.burst;
+            callers.accounts.retain(|_, account| known(account));
+        }
+    }
+
     fn tokens(&self, account: &Account, now: Instant) -> f64 {
         let refilled = now.duration_since(account.counted).as_secs_f64() * self.rate;
         (account.tokens + refilled).min(self.burst)
@@ -105,8 +127,60 @@ impl Quotas {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let mut callers = self.quotas.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = callers.get_mut(&self.caller) {
+        if let Some(account) = callers.accounts.get_mut(&self.caller) {
             account.running = account.running.saturating_sub(1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{SettingArguments, Settings};
+
+    fn settings(flags: &[(&'static str, &str)]) -> AuthSettings {
+        let given = flags
+            .iter()
+            .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
+            .collect();
+        Settings::load_with(&SettingArguments { config: None, given }, &|_| None)
+            .unwrap()
+            .auth
+    }
+
+    #[test]
+    fn quotas_of_each_caller() {
+        let flags = [("caller-rate", "1"), ("caller-burst", "3"), ("caller-concurrency", "2")];
+        let quotas = Quotas::new(&settings(&flags));
+        let first = quotas.admit("a").unwrap();
+        let second = quotas.admit("a").unwrap();
+        assert_eq!(quotas.admit("a").unwrap_err().what, "too many requests in progress");
+        drop(first);
+        let third = quotas.admit("a").unwrap();
+        drop((second, third));
+        let exceeded = quotas.admit("a").unwrap_err();
+        assert_eq!(exceeded.what, "too many requests");
+        assert!(exceeded.wait <= Duration::from_secs(1));
+        // Others are not affected.
+        assert!(quotas.admit("b").is_ok());
+        let unlimited = Quotas::new(&settings(&[("caller-rate", "0"), ("caller-concurrency", "0")]));
+        let tickets: Vec<_> = (0..10_000).map(|_| unlimited.admit("a").unwrap()).collect();
+        assert_eq!(tickets.len(), 10_000);
+    }
+
+    #[test]
+    fn callers_that_are_remembered_are_bounded() {
+        let quotas = Quotas::new(&settings(&[("caller-rate", "1000"), ("caller-burst", "1")]));
+        let name = |number: usize| format!("caller {number}");
+        let tickets: Vec<_> = (0..MAX_CALLERS)
+            .map(|number| quotas.admit(&name(number)).unwrap())
+            .collect();
+        assert_eq!(quotas.admit("one more").unwrap_err().what, "too many callers");
+        assert_eq!(quotas.callers.lock().unwrap().accounts.len(), MAX_CALLERS);
+        // When they are done and have waited long enough to have a full bucket, others may come.
+        drop(tickets);
+        std::thread::sleep(SWEEP);
+        assert!(quotas.admit("one more").is_ok());
+        assert_eq!(quotas.callers.lock().unwrap().accounts.len(), 1);
     }
 }

@@ -31,7 +31,7 @@ const MAX_REDIRECTS: usize = 5;
 /// A URL longer than this is not one that people use.
 const MAX_URL: usize = 8192;
 /// Fetches and uploads at a time; each may hold its bytes in memory.
-const MAX_CONCURRENT: usize = 16;
+const MAX_CONCURRENT: usize = 8;
 /// Connecting takes at most this long, encryption included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -379,3 +379,5 @@ pub fn redacted(url: &Url) -> String {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -4,20 +4,32 @@
 use super::Policy;
 use super::address::reserved;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::pin::Pin;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// Names that are looked up at the same time.
+const MAX_LOOKUPS: usize = 16;
 
 /// Looks a host name up.
 pub type Lookup =
     Arc<dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> + Send + Sync>;
 
-/// Asks the operating system.
+/// Asks the operating system. It may take its time and cannot be interrupted, so that threads are waited for even when nobody
+/// wants their answer any more: names of slow servers must not use up the threads for everything else that blocks.
 pub(super) fn system() -> Lookup {
-    Arc::new(|host| {
+    let threads = Arc::new(Semaphore::new(MAX_LOOKUPS));
+    Arc::new(move |host| {
+        let threads = threads.clone();
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
+            let thread = threads.acquire_owned().await.map_err(std::io::Error::other)?;
+            let ask = move || {
+                let found = (host.as_str(), 0).to_socket_addrs();
+                drop(thread);
+                found.map(|found| found.map(|address| address.ip()).collect())
+            };
+            tokio::task::spawn_blocking(ask).await.map_err(std::io::Error::other)?
         })
     })
 }

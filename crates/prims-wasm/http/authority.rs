@@ -286,4 +286,47 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn noise_is_no_name() {
+        // A linear congruential generator: the same noise every time.
+        let mut state = 1u64;
+        let mut next = |most: usize| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % most
+        };
+        let pieces = [
+            "[",
+            "]",
+            ":",
+            "::1",
+            "localhost",
+            ".",
+            "@",
+            "/",
+            "%",
+            "é",
+            "0",
+            "65536",
+            "http://",
+            "https://",
+            "null",
+            " ",
+        ];
+        for _ in 0..100_000 {
+            let text: String = (0..next(6)).map(|_| pieces[next(pieces.len())]).collect();
+            if let Some(authority) = Authority::parse(&text) {
+                // What is understood has one spelling, and that is understood in the same way.
+                let port = authority.port.map_or(String::new(), |port| format!(":{port}"));
+                assert_eq!(
+                    Authority::parse(&format!("{}{port}", authority.host)),
+                    Some(authority),
+                    "{text}"
+                );
+            }
+            let _ = Origin::parse(&text);
+        }
+    }
 }

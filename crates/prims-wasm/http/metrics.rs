@@ -12,7 +12,7 @@ const BUCKETS: [f64; 16] = [
 ];
 
 /// The ways a run ends that have a line of their own.
-const OUTCOMES: [&str; 11] = [
+const OUTCOMES: [&str; 12] = [
     "success",
     "error",
     "exit",
@@ -24,6 +24,7 @@ const OUTCOMES: [&str; 11] = [
     "crashed",
     "install_error",
     "refused",
+    "busy",
 ];
 
 /// The parts of a run that are timed.

@@ -3,9 +3,10 @@
 use super::Error;
 use super::table::{Setting, TABLE};
 use super::value::{SettingValue, Shape};
+use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// A file larger than this is not one of settings.
@@ -55,12 +56,15 @@ impl SettingArguments {
             .value_name("FILE")
             .value_parser(clap::value_parser!(PathBuf))
             .help("File with settings, instead of the one in the user's configuration folder");
-        let settings = TABLE.iter().filter(|row| takes(row));
+        let settings = TABLE.iter().filter(|row| row.flag != CACHE_DIR && takes(row));
         settings.fold(command.arg(config), |command, row| command.arg(argument(row)))
     }
 
     fn from(matches: &ArgMatches, takes: impl Fn(&Setting) -> bool) -> SettingArguments {
-        let texts = |flag| matches.get_many::<String>(flag).map(|texts| texts.cloned().collect());
+        let texts = |flag| match flag {
+            CACHE_DIR => cache_dir(matches),
+            flag => matches.get_many::<String>(flag).map(|texts| texts.cloned().collect()),
+        };
         let settings = TABLE.iter().filter(|row| takes(row));
         SettingArguments {
             config: matches.get_one::<PathBuf>("config").cloned(),
@@ -106,11 +110,25 @@ arguments! {
     [LIMITS] LocalArguments<LIMITS>, Self::takes, LocalArguments;
 }
 
+/// A flag of the whole program, not only of commands that have settings.
+const CACHE_DIR: &str = "cache-dir";
+
+/// What was typed for it; from the environment it comes as everything else does.
+fn cache_dir(matches: &ArgMatches) -> Option<Vec<String>> {
+    let path = matches.try_get_one::<PathBuf>("cache_dir").ok()??;
+    let typed = matches.value_source("cache_dir") == Some(ValueSource::CommandLine);
+    typed.then(|| vec![path.display().to_string()])
+}
+
 fn argument(setting: &'static Setting) -> Arg {
+    let default = match setting.default {
+        "" => String::new(),
+        default => format!(" [default: {default}]"),
+    };
     let argument = Arg::new(setting.flag)
         .long(setting.flag)
         .value_name("VALUE")
-        .help(setting.help)
+        .help(format!("{}{default} [env: {}]", setting.help, setting.variable()))
         .help_heading(setting.section);
     match setting.shape {
         Shape::One => argument,
@@ -162,7 +180,9 @@ impl Layers {
 
     fn read_file(&mut self, path: &Path, required: bool) -> Result<(), Error> {
         let text = match text(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !required => return Ok(()),
+            Err(error) if !required && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                return Ok(());
+            }
             text => text.map_err(|source| Error::File {
                 path: path.to_owned(),
                 source,

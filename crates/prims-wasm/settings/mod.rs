@@ -3,7 +3,7 @@
 //! A setting has a *flag* (`--max-body 8m`), a *variable* (`PRIMS_MAX_BODY=8m`) and a *key* in a section of a TOML file
 //! (`[server]`, `max-body = "8m"`). The first of these that is given counts, in this order; else the default. The file is the one
 //! that `--config` or `PRIMS_CONFIG` names, else `prims-wasm/config.toml` in the user's configuration folder if there is one.
-//! [`table`] has them all; [`Settings::load`] reads them, checks them together, and remembers where each comes from.
+//! [`TABLE`] has them all; [`Settings::load`] reads them, checks them together, and remembers where each comes from.
 
 mod check;
 mod layers;

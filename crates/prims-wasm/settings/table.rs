@@ -111,8 +111,8 @@ settings! {
     }
     /// What a run may ask for at most.
     ceilings: CeilingSettings {
-        timeout: Duration = "1h", "max-timeout", "Longest wall-clock limit that may be asked for";
-        memory: ByteSize = "4g", "max-memory", "Highest memory limit that may be asked for";
+        timeout: Duration = "5m", "max-timeout", "Longest wall-clock limit that may be asked for";
+        memory: ByteSize = "2g", "max-memory", "Highest memory limit that may be asked for";
         fuel: u64 = "4611686018427387903", "max-fuel", "Largest instruction budget that may be asked for";
         output: ByteSize = "64m", "max-output", "Highest output limit that may be asked for";
         result: ByteSize = "64m", "max-result", "Highest limit of value and error report that may be asked for";
@@ -123,6 +123,7 @@ settings! {
     runs: RunSettings {
         concurrency: u32 = "0", "concurrency", "Runs at the same time; 0 means one for each processor";
         queue: u32 = "64", "queue", "Runs that may wait for their turn; more are answered with `busy`";
+        queue_wait: Duration = "30s", "queue-wait", "A run that waits for its turn for this long is answered with `busy`";
     }
     /// Sessions: what survives a run.
     sessions: SessionSettings {
@@ -132,6 +133,12 @@ settings! {
         lifetime: Duration = "24h", "session-lifetime", "A session this old is closed";
         bytes: ByteSize = "512m", "session-bytes", "Bytes of one session's saved variables";
         data_dir: Option<PathBuf> = "", "data-dir", "Folder for sessions; the user's data folder if not given";
+    }
+    /// What is kept on disk for speed.
+    cache: CacheSettings {
+        dir: Option<PathBuf> = "", "cache-dir", "Folder for compiled code, images and packages; the user's cache folder if not given";
+        max_size: ByteSize = "10g", "cache-max-size", "Bytes a server lets the cache hold; what was used longest ago goes first";
+        max_age: Duration = "720h", "cache-max-age", "A server removes what was not used for this long from the cache";
     }
     /// Packages the code may import.
     packages: PackageSettings {
@@ -144,15 +151,10 @@ settings! {
         require_hashes: bool = "false", "require-hashes", "Refuse wheels for which the index has no digest";
         auto_deps: bool = "false", "auto-deps", "Install what the code imports and no requirement names";
     }
-    /// What is kept to be used again.
-    cache: CacheSettings {
-        max_size: ByteSize = "10g", "cache-max-size", "Bytes a server lets the cache hold; what was used longest ago goes first";
-        max_age: Duration = "720h", "cache-max-age", "A server removes what was not used for this long from the cache";
-    }
     /// The HTTP server.
     server: ServerSettings {
         host: IpAddr = "127.0.0.1", "host", "Address to listen on";
-        port: u16 = "8000", "port", "Port to listen on; 0 means any free one";
+        port: u16 = "3001", "port", "Port to listen on; 0 means any free one";
         allow_unauthenticated: bool = "false", "allow-unauthenticated", "Serve other machines without asking who they are";
         allowed_hosts: Vec<String> = "", "allowed-hosts", "Names, maybe with a port, that clients may call this server by, besides those of the loopback interface";
         allowed_origins: Vec<String> = "", "allowed-origins", "Origins of web pages that may call this server, such as https://app.example";

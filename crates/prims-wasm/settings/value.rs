@@ -126,9 +126,9 @@ impl SettingValue for Duration {
     fn render(&self) -> Value {
         let millis = self.as_millis();
         json!(match millis {
-            _ if millis % 3_600_000 == 0 => format!("{}h", millis / 3_600_000),
-            _ if millis % 60_000 == 0 => format!("{}m", millis / 60_000),
-            _ if millis % 1000 == 0 => format!("{}s", millis / 1000),
+            _ if millis.is_multiple_of(3_600_000) => format!("{}h", millis / 3_600_000),
+            _ if millis.is_multiple_of(60_000) => format!("{}m", millis / 60_000),
+            _ if millis.is_multiple_of(1000) => format!("{}s", millis / 1000),
             _ => format!("{millis}ms"),
         })
     }
@@ -144,7 +144,7 @@ impl SettingValue for ByteSize {
 
     fn render(&self) -> Value {
         let units = [(30, "g"), (20, "m"), (10, "k")];
-        let unit = units.iter().find(|(shift, _)| self.0 % (1 << shift) == 0);
+        let unit = units.iter().find(|(shift, _)| self.0.is_multiple_of(1 << shift));
         json!(unit.map_or(self.0.to_string(), |(shift, name)| format!("{}{name}", self.0 >> shift)))
     }
 }
