@@ -53,6 +53,7 @@ pub(crate) struct Report<'a> {
     reason: Option<&'a str>,
     usage: Usage,
     packages: Vec<Package<'a>>,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -114,6 +115,7 @@ impl<'a> Report<'a> {
                 fuel: outcome.usage.fuel,
                 peak_memory: outcome.usage.peak_memory,
             },
+            notes: &report.notes,
             packages: report
                 .packages
                 .iter()

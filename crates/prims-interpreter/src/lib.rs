@@ -24,7 +24,7 @@ pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, Part, Wor
 use images::Images;
 use packages::{Asked, Packages};
 use prims_cache::Cache;
-use prims_packages::{BundledIndex, Lock, NativeCheck};
+use prims_packages::{BundledIndex, Indexes, Lock, NativeCheck};
 use prims_sandbox::{Environment, Guest, Image, Invocation, Options, Outcome, Sandbox};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,6 +55,8 @@ pub struct Prepared {
     pub packages: Vec<(String, String)>,
     /// The state runs start from.
     pub image: Image,
+    /// What is to be said about the packages: for example which import no package could provide.
+    pub notes: Vec<String>,
     /// Keeps the packages' folder from being cleaned away while it is in use.
     installed: Arc<prims_packages::Environment>,
 }
@@ -75,6 +77,8 @@ pub struct RunReport {
     pub outcome: Outcome,
     /// The packages it could import, by name and version.
     pub packages: Vec<(String, String)>,
+    /// What is to be said about them.
+    pub notes: Vec<String>,
     /// From the call until the environment and its image were ready.
     pub prepare: Duration,
 }
@@ -150,6 +154,11 @@ impl Interpreter {
         })))
     }
 
+    /// Where packages come from: to choose and fetch them without running anything.
+    pub fn indexes(&self) -> &Indexes {
+        self.0.packages.indexes()
+    }
+
     /// The environment for some requirements: from memory, from the cache, or made now.
     pub fn prepare(&self, requirements: &[String]) -> Result<Prepared, Error> {
         self.prepare_for(&Wanted {
@@ -166,18 +175,19 @@ impl Interpreter {
             known => known.map(|(known, _)| known),
         };
         // Building happens outside the lock; two callers may both get here, and the cache lets only one of them build.
-        let installed = match (self.0.packages.environment(&asked), outdated) {
-            (Ok(installed), _) => Arc::new(installed),
+        let (installed, notes) = match (self.0.packages.environment(&asked), outdated) {
+            (Ok((installed, notes)), _) => (Arc::new(installed), notes),
             // What worked an hour ago still does, whatever became of the index.
             (Err(Error::Packages(prims_packages::Error::Index(_))), Some(known)) => return Ok(known),
             (Err(error), _) => return Err(error),
         };
         let known = self.images().with_digest(&installed.digest);
         let prepared = match known {
-            Some(prepared) => prepared,
+            Some(prepared) => Prepared { notes, ..prepared },
             None => Prepared {
                 packages: installed.packages.clone(),
                 image: self.0.sandbox.image(&environment(&installed))?,
+                notes,
                 installed,
             },
         };
@@ -192,11 +202,13 @@ impl Interpreter {
         if let Some((known, _)) = known.filter(|(known, _)| known.image.identity() == identity) {
             return Ok(Some(known));
         }
-        let installed = Arc::new(self.0.packages.environment(&asked)?);
+        let (installed, notes) = self.0.packages.environment(&asked)?;
+        let installed = Arc::new(installed);
         let kept = self.0.sandbox.kept_image(&environment(&installed), identity, keeper)?;
         Ok(kept.map(|image| Prepared {
             packages: installed.packages.clone(),
             image,
+            notes,
             installed,
         }))
     }
@@ -219,6 +231,7 @@ impl Interpreter {
         Ok(RunReport {
             outcome,
             packages: prepared.packages,
+            notes: prepared.notes,
             prepare,
         })
     }

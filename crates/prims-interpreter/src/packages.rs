@@ -125,13 +125,19 @@ impl Packages {
         foreign.collect()
     }
 
-    /// The environment for what is asked for.
-    pub(crate) fn environment(&self, asked: &Asked) -> Result<Environment, Error> {
+    /// Where packages come from.
+    pub(crate) fn indexes(&self) -> &Indexes {
+        &self.options.indexes
+    }
+
+    /// The environment for what is asked for, and what is to be said about it.
+    pub(crate) fn environment(&self, asked: &Asked) -> Result<(Environment, Vec<String>), Error> {
         let session = OnceCell::new();
         let indexes = || session.get_or_init(|| self.session());
         if let Some(lock) = &asked.lock {
-            return Ok(indexes().install(lock)?);
+            return Ok((indexes().install(lock)?, vec![]));
         }
+        let mut notes = vec![];
         let without = self.resolved(&asked.requirements, &indexes)?;
         let provided = |module: &String| without.top_level.contains(module);
         let missing = asked.imports.iter().filter(|module| !provided(module));
@@ -140,18 +146,22 @@ impl Packages {
         while !names.is_empty() {
             let mut all = asked.requirements.clone();
             all.extend(names.iter().map(Name::to_string));
-            let found = self.resolved(&all, &indexes);
-            let guilty = match &found {
-                Err(Error::Packages(error)) => error.package().and_then(Name::parse),
+            let error = match self.resolved(&all, &indexes) {
+                Ok(environment) => return Ok((environment, notes)),
+                Err(error) => error,
+            };
+            let guilty = match &error {
+                Error::Packages(error) => error.package().and_then(Name::parse),
                 _ => None,
             };
-            match guilty {
-                // Each round has one name less.
-                Some(guilty) if names.remove(&guilty) => {}
-                _ => return found,
+            // Each round has one name less.
+            if !guilty.is_some_and(|guilty| names.remove(&guilty)) {
+                return Err(error);
             }
+            let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            notes.push(format!("an import could not be provided: {error}{hint}"));
         }
-        Ok(without)
+        Ok((without, notes))
     }
 
     /// One look at the indexes, with a budget of its own.

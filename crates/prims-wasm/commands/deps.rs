@@ -5,7 +5,7 @@ use crate::arguments::{Deps, DepsCommand, DepsDownload, DepsInputs, DepsLock, De
 use crate::report::status;
 use crate::settings::Settings;
 use crate::{console, setup};
-use prims_cache::Cache;
+use prims_interpreter::{Interpreter, Wanted};
 use prims_packages::{Indexes, Inputs, Lock, Name, Requirements, Target, resolve};
 use std::path::Path;
 use std::sync::Arc;
@@ -51,13 +51,14 @@ fn lock(arguments: &DepsLock, cache_dir: Option<&Path>) -> Result<u8, Error> {
 
 fn install(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let (lock, _) = chosen(arguments, cache_dir)?;
-    let resolved = began.elapsed();
     let settings = Settings::load(&arguments.settings.0)?;
     let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
-    let prepared = interpreter.prepare_for(&prims_interpreter::Wanted {
+    let ready = Instant::now();
+    let (lock, _) = chosen_with(&interpreter, &settings, arguments)?;
+    let resolved = ready.elapsed();
+    let prepared = interpreter.prepare_for(&Wanted {
         lock: Some(Arc::new(lock)),
-        ..Default::default()
+        ..Wanted::default()
     })?;
     for (name, version) in &prepared.packages {
         console::out(&format!("{name} {version}\n"));
@@ -111,9 +112,17 @@ fn download(arguments: &DepsDownload, cache_dir: Option<&Path>) -> Result<u8, Er
 /// What the inputs come to, and the indexes it was found on.
 fn chosen(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<(Lock, Indexes), Error> {
     let settings = Settings::load(&arguments.settings.0)?;
-    let cache = Cache::open(cache_dir)?;
-    let indexes = setup::indexes(&settings, &cache)?;
-    let indexes = indexes.session(console::package_progress());
+    // Whether a native wheel can be used is for the interpreter to say.
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    chosen_with(&interpreter, &settings, arguments)
+}
+
+fn chosen_with(
+    interpreter: &Interpreter,
+    settings: &Settings,
+    arguments: &DepsInputs,
+) -> Result<(Lock, Indexes), Error> {
+    let indexes = interpreter.indexes().session(console::package_progress());
     if let Some(path) = &arguments.files.lock {
         if !arguments.wanted.is_empty() || arguments.script.is_some() {
             return Err(Error::Usage(
@@ -122,7 +131,7 @@ fn chosen(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<(Lock, Ind
         }
         return Ok((setup::read_lock(path)?, indexes));
     }
-    let mut inputs = inputs(arguments, &settings)?;
+    let mut inputs = inputs(arguments, settings)?;
     if let Some(script) = &arguments.script {
         let code = setup::read_text(script)?;
         inputs.add_script(&code, &Target::default())?;

@@ -42,6 +42,11 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         invocation,
     };
     let report = interpreter.run(&request)?;
+    if !arguments.json {
+        for note in &report.notes {
+            console::note(note);
+        }
+    }
     if arguments.json {
         let json = serde_json::to_string_pretty(&Report::new(&report));
         console::out(&format!("{}\n", json.map_err(|error| Error::Usage(error.to_string()))?));
