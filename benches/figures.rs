@@ -12,7 +12,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use prims_interpreter::{Interpreter, Prepared};
+use prims_interpreter::{Call, CallReport, Interpreter, Memory, NewSession, Prepared, SessionSettings, Sessions};
 use prims_sandbox::{Exit, Invocation, Metering, Options, Outcome};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -29,6 +29,7 @@ const FIGURES: &[(&str, &str, Figure)] = &[
     ("throughput", "runs per second on all cores", throughput),
     ("memory", "private memory a finished `1+1` run had touched", memory),
     ("slots", "bytes in which reset slots differ from their image", slots),
+    ("session", "ten calls in one session, forks, idle sessions", session),
     ("deadline", "how late a deadline of 200 ms is noticed", deadline),
     ("growth", "what 100,000 runs leave behind", growth),
 ];
@@ -323,6 +324,168 @@ fn slots(bench: &Bench) {
     println!(
         "10,000 adversarial runs, {checked} slots compared with their image byte by byte, {differing} bytes differ"
     );
+}
+
+/// What an agent does: look, define, compute, keep, ask again.
+const STEPS: [&str; 10] = [
+    "import json, statistics\nrows = [{'name': f'n{i}', 'value': i * 7 % 13} for i in range(200)]\nlen(rows)",
+    "rows[:3]",
+    "def by_value(rows):\n    groups = {}\n    for row in rows:\n        groups.setdefault(row['value'], []).append(row['name'])\n    return groups",
+    "groups = by_value(rows)\nsorted(groups)",
+    "statistics.mean(row['value'] for row in rows)",
+    "rows[0]['missing']",
+    "rows[0].get('missing', 'none')",
+    "import re\nmatches = [row for row in rows if re.fullmatch('n[0-9]0', row['name'])]\nlen(matches)",
+    "print(json.dumps(matches[0]))",
+    "{value: len(names) for value, names in groups.items()}",
+];
+
+/// The guest with its package as it lies in the repository, and sessions on it in a folder that goes away.
+fn sessions() -> (tempfile::TempDir, Sessions) {
+    let cache = prims_cache::Cache::open(None).expect("the usual cache");
+    let package = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("python-wasm/prims_runtime");
+    let guest = prims_wasm::overlaid_guest(&cache, &package).expect("the package is there");
+    let index = prims_packages::BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
+    let interpreter = Interpreter::new(guest, index, cache, Options::default()).expect("the guest compiles");
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        per_owner: 100_000,
+        total: 100_000,
+        resident_bytes: u64::MAX,
+        ..SessionSettings::DEFAULT
+    };
+    let sessions = Sessions::open(interpreter, folder.path(), settings).expect("the folder is ours");
+    (folder, sessions)
+}
+
+fn stateful(sessions: &Sessions, packages: &[&str]) -> String {
+    let new = NewSession {
+        requirements: packages.iter().map(|name| (*name).to_owned()).collect(),
+        stateful: true,
+        ..NewSession::default()
+    };
+    sessions.create(&new).expect("there is room").handle.to_string()
+}
+
+fn call(sessions: &Sessions, handle: &str, code: &str) -> CallReport {
+    let call = Call {
+        requirements: vec![],
+        invocation: Invocation::new(code),
+        patience: None,
+    };
+    let report = sessions.run(handle, None, &call).expect("the host does its part");
+    assert!(
+        matches!(report.memory, Memory::Kept { .. }),
+        "{code}: {:?}",
+        report.memory
+    );
+    report
+}
+
+fn session(bench: &Bench) {
+    let (folder, sessions) = sessions();
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    println!("| what | median | p99 | ratio |\n|---|---|---|---|");
+    let (mut parts, mut bytes) = ([vec![], vec![], vec![], vec![]], 0);
+    let (ours, native, mut all) = beside_native(bench, || {
+        timed(|| {
+            let handle = stateful(&sessions, &[]);
+            let mut sums = [Duration::ZERO; 4];
+            for step in STEPS {
+                let report = call(&sessions, &handle, step);
+                let usage = report.outcome.usage;
+                let spent = [report.prepare, usage.start, usage.wall - usage.start, report.commit];
+                sums.iter_mut().zip(spent).for_each(|(sum, part)| *sum += part);
+                if let Memory::Kept { bytes: kept } = report.memory {
+                    bytes = kept;
+                }
+            }
+            parts.iter_mut().zip(sums).for_each(|(all, sum)| all.push(sum));
+            sessions.close(&handle, None).expect("it is there");
+        })
+    });
+    let row = |what: &str, median: Duration, p99: Option<Duration>| {
+        let p99 = p99.map_or(String::new(), |p99| format!("{:.3} ms", ms(p99)));
+        let ratio = median.as_secs_f64() / native.as_secs_f64();
+        println!("| {what} | {:.3} ms | {p99} | {ratio:.2} |", ms(median));
+    };
+    row("`python3 -I -S -c pass` as a process", native, None);
+    row(
+        "ten calls in one session, created and closed",
+        ours,
+        Some(percentile(&mut all, 99)),
+    );
+    let names = [
+        "finding the session and its image",
+        "restoring",
+        "in the interpreter",
+        "keeping and writing",
+    ];
+    for (name, mut part) in names.into_iter().zip(parts) {
+        row(
+            &format!("of it: {name}"),
+            median(part.clone()),
+            Some(percentile(&mut part, 99)),
+        );
+    }
+
+    let parent = stateful(&sessions, &["numpy"]);
+    call(&sessions, &parent, "import numpy as np\na = np.arange(1000)");
+    let (mut forks, mut firsts, mut handles) = (vec![], vec![], vec![]);
+    for _ in 0..300 {
+        let began = Instant::now();
+        let handle = sessions.fork(&parent, None).expect("there is room").handle.to_string();
+        forks.push(began.elapsed());
+        firsts.push(timed(|| drop(call(&sessions, &handle, "a += 1"))));
+        handles.push(handle);
+    }
+    row(
+        "fork of a session that holds numpy",
+        median(forks.clone()),
+        Some(percentile(&mut forks, 99)),
+    );
+    row(
+        "first call of such a fork",
+        median(firsts.clone()),
+        Some(percentile(&mut firsts, 99)),
+    );
+    for handle in handles {
+        sessions.close(&handle, None).expect("it is there");
+    }
+
+    let anonymous = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok())
+            .unwrap_or(0)
+            << 10
+    };
+    println!("\nTen calls leave {:.2} MiB beyond the image.", mib(bytes));
+    println!("\n| 1,000 idle sessions | memory of each | disk of each |\n|---|---|---|");
+    for (name, packages, code) in [
+        ("base, `x = 1`", &[][..], "x = 1"),
+        (
+            "`import numpy`, a small array",
+            &["numpy"][..],
+            "import numpy as np\na = np.arange(1000)",
+        ),
+    ] {
+        let (before, mut disk) = (anonymous(), 0);
+        let handles: Vec<String> = (0..1000).map(|_| stateful(&sessions, packages)).collect();
+        for handle in &handles {
+            call(&sessions, handle, code);
+        }
+        let each = anonymous().saturating_sub(before) / 1000;
+        for handle in &handles {
+            let session = folder.path().join("sessions").join(handle);
+            let files = std::fs::read_dir(session).into_iter().flatten().flatten();
+            disk += files.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>();
+        }
+        println!("| {name} | {:.2} MiB | {:.2} MiB |", mib(each), mib(disk / 1000));
+        for handle in handles {
+            sessions.close(&handle, None).expect("it is there");
+        }
+    }
 }
 
 fn deadline(bench: &Bench) {

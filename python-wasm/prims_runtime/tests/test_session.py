@@ -8,7 +8,7 @@ from prims_runtime import _loop, _run, _session
 from .support import IN_GUEST, Case
 
 
-class Session(Case):
+class SessionCase(Case):
     def setUp(self):
         _run._main = None
         _session._begun = False
@@ -30,6 +30,8 @@ class Session(Case):
     def does(self, code):
         return self.completes(code, session=True)
 
+
+class Session(SessionCase):
     def test_names_and_environment_survive(self):
         self.does("import os, math\nx = [1]\nos.environ['KEPT'] = 'yes'")
         self.assertEqual(self.call("x.append(2)\n[x, math.floor(2.5)]"), [[1, 2], 2])
@@ -113,7 +115,7 @@ class Session(Case):
         self.assertEqual(self.call("x"), 1)
 
 
-class Files(Session):
+class Files(SessionCase):
     def test_are_closed(self):
         import tempfile
 

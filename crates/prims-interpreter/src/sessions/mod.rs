@@ -17,6 +17,7 @@ mod gate;
 mod handle;
 mod images;
 mod store;
+mod sync;
 
 pub use self::call::{Call, CallReport, Memory};
 pub use self::handle::Handle;
@@ -231,7 +232,11 @@ impl Session {
         let kept = self.kept();
         let far = SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 36);
         // While something runs it is used.
-        let used = if self.gate.is_taken() { SystemTime::now() } else { kept.used };
+        let used = if self.gate.is_taken() {
+            SystemTime::now()
+        } else {
+            kept.used
+        };
         let idle = used.checked_add(self.idle).unwrap_or(far);
         idle.min(self.created.checked_add(self.lifetime).unwrap_or(far))
     }

@@ -13,6 +13,7 @@
 //! one has reached the disk: a process that is killed leaves the last or the one before, and so does a machine that loses power.
 //! A folder without `session.json` is one that was not complete, or is on its way out.
 
+use super::sync::{Syncer, Written, remove_states_below, state, states};
 use super::{Handle, SessionError};
 use prims_sandbox::State;
 use serde::{Deserialize, Serialize};
@@ -20,17 +21,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Changes when an older program must not read what this one wrote.
 const VERSION: u32 = 1;
 const DESCRIPTION: &str = "session.json";
-const STATE: &str = "state-";
 /// Longest description that is read.
 const MAX_DESCRIPTION: u64 = 1 << 20;
-/// States that wait to reach the disk; beyond it, runs wait themselves.
-const SYNC_QUEUE: usize = 64;
 
 /// What a session is, as its folder says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -104,30 +101,11 @@ fn millis(duration: Duration) -> u64 {
 /// The data folder.
 pub(super) struct Store {
     folder: PathBuf,
-    syncer: SyncSender<Written>,
+    syncer: Syncer,
     /// Whether everything is to have reached the disk before it counts.
     sync: bool,
     /// Locked until it is closed.
     _lock: File,
-}
-
-/// A state that has its name but may not have reached the disk.
-struct Written {
-    file: File,
-    folder: PathBuf,
-    number: u64,
-}
-
-impl Written {
-    fn sync(self) {
-        let on_disk = self
-            .file
-            .sync_data()
-            .and_then(|()| File::open(&self.folder)?.sync_all());
-        if on_disk.is_ok() {
-            remove_states_below(&self.folder, self.number);
-        }
-    }
 }
 
 impl Store {
@@ -151,11 +129,7 @@ impl Store {
             Err(TryLockError::Error(error)) => return Err(SessionError::io("lock the data folder")(error)),
         }
         private(&folder.join("sessions")).map_err(SessionError::io("make the data folder"))?;
-        let (syncer, written) = sync_channel::<Written>(SYNC_QUEUE);
-        let thread = std::thread::Builder::new().name("prims-sessions".into());
-        thread
-            .spawn(move || written.into_iter().for_each(Written::sync))
-            .map_err(SessionError::io("start a thread"))?;
+        let syncer = Syncer::start().map_err(SessionError::io("start a thread"))?;
         Ok(Store {
             folder: folder.to_owned(),
             syncer,
@@ -218,7 +192,7 @@ impl Store {
 #[derive(Clone)]
 pub(super) struct Folder {
     path: PathBuf,
-    syncer: SyncSender<Written>,
+    syncer: Syncer,
     sync: bool,
 }
 
@@ -232,7 +206,7 @@ impl Folder {
     }
 
     pub(super) fn state(&self, number: u64) -> PathBuf {
-        self.path.join(format!("{STATE}{number}"))
+        state(&self.path, number)
     }
 
     pub(super) fn state_len(&self, number: u64) -> u64 {
@@ -296,17 +270,10 @@ impl Folder {
             let _ = fs::remove_file(&temporary);
         })?;
         fs::rename(&temporary, path).map_err(commit)?;
-        let written = Written {
-            file,
-            folder: self.path.clone(),
-            number,
-        };
-        if self.sync {
-            written.sync();
-        } else if let Err(TrySendError::Full(written) | TrySendError::Disconnected(written)) =
-            self.syncer.try_send(written)
-        {
-            written.sync();
+        let written = Written { file, number };
+        match self.sync {
+            true => written.sync(&self.path),
+            false => self.syncer.later(&self.path, written),
         }
         Ok(())
     }
@@ -319,6 +286,7 @@ impl Folder {
     }
 
     pub(super) fn remove_states(&self) {
+        self.syncer.never(&self.path);
         remove_states_below(&self.path, u64::MAX);
     }
 
@@ -330,6 +298,9 @@ impl Folder {
             linked
                 .or_else(|_| fs::copy(other.state(number), self.state(number)).map(drop))
                 .map_err(SessionError::io("copy the session's state"))?;
+            if let Ok(file) = File::open(self.state(number)) {
+                self.syncer.later(&self.path, Written { file, number });
+            }
         }
         copy_tree(&other.workspace(), &self.workspace()).map_err(SessionError::io("copy the session's files"))
     }
@@ -358,19 +329,8 @@ impl Folder {
     /// Removes the folder; what cannot be removed now is when the data folder is opened next.
     pub(super) fn remove(&self) {
         self.forget();
+        self.syncer.never(&self.path);
         let _ = fs::remove_dir_all(&self.path);
-    }
-}
-
-fn states(folder: &Path) -> Vec<u64> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(STATE)?.parse().ok();
-    entries.filter_map(number).collect()
-}
-
-fn remove_states_below(folder: &Path, bound: u64) {
-    for number in states(folder).into_iter().filter(|number| *number < bound) {
-        let _ = fs::remove_file(folder.join(format!("{STATE}{number}")));
     }
 }
 

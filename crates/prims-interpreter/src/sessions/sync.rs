@@ -1,0 +1,111 @@
+//! States on their way to the disk.
+//!
+//! A state that has its name survives the death of the process; a thread forces it to the disk a moment later, so that calls in
+//! quick succession wait for the disk once and not each. What is replaced meanwhile is never forced: the one before it, which was, stays
+//! until its successor is.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+/// Between a call and the disk.
+const DELAY: Duration = Duration::from_millis(50);
+
+const STATE: &str = "state-";
+
+/// The name of a session's state.
+pub(super) fn state(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{STATE}{number}"))
+}
+
+/// The numbers of the states in a session's folder.
+pub(super) fn states(folder: &Path) -> Vec<u64> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(STATE)?.parse().ok();
+    entries.filter_map(number).collect()
+}
+
+/// Removes the states with lower numbers.
+pub(super) fn remove_states_below(folder: &Path, bound: u64) {
+    for number in states(folder).into_iter().filter(|number| *number < bound) {
+        let _ = fs::remove_file(state(folder, number));
+    }
+}
+
+/// A state that has its name but may not have reached the disk.
+pub(super) struct Written {
+    pub(super) file: File,
+    pub(super) number: u64,
+}
+
+impl Written {
+    /// Waits until it is on the disk; then those before it are not needed any more.
+    pub(super) fn sync(self, folder: &Path) {
+        let on_disk = self.file.sync_data().and_then(|()| File::open(folder)?.sync_all());
+        if on_disk.is_ok() {
+            remove_states_below(folder, self.number);
+        }
+    }
+}
+
+/// Forces states to the disk in a thread of its own, which ends some time after the last clone of this.
+#[derive(Clone)]
+pub(super) struct Syncer(Arc<Pending>);
+
+#[derive(Default)]
+struct Pending {
+    /// The last state of each session that has one to be forced.
+    states: Mutex<HashMap<PathBuf, Written>>,
+    changed: Condvar,
+}
+
+impl Pending {
+    fn states(&self) -> MutexGuard<'_, HashMap<PathBuf, Written>> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Syncer {
+    pub(super) fn start() -> std::io::Result<Syncer> {
+        let pending = Arc::new(Pending::default());
+        let weak = Arc::downgrade(&pending);
+        let thread = std::thread::Builder::new().name("prims-sessions".into());
+        thread.spawn(move || work(&weak))?;
+        Ok(Syncer(pending))
+    }
+
+    /// Forces a state to the disk soon.
+    pub(super) fn later(&self, folder: &Path, written: Written) {
+        let replaced = self.0.states().insert(folder.to_owned(), written);
+        self.0.changed.notify_one();
+        if let Some(replaced) = replaced {
+            let _ = fs::remove_file(state(folder, replaced.number));
+        }
+    }
+
+    /// Forgets what was to be forced.
+    pub(super) fn never(&self, folder: &Path) {
+        self.0.states().remove(folder);
+    }
+}
+
+fn work(pending: &Weak<Pending>) {
+    while let Some(pending) = pending.upgrade() {
+        let states = pending.states();
+        // Not for ever: nobody says when the last session folder is dropped.
+        let (states, _) = pending
+            .changed
+            .wait_timeout_while(states, Duration::from_secs(1), |states| states.is_empty())
+            .unwrap_or_else(PoisonError::into_inner);
+        let is_empty = states.is_empty();
+        drop(states);
+        if is_empty {
+            continue;
+        }
+        std::thread::sleep(DELAY);
+        let taken = std::mem::take(&mut *pending.states());
+        taken.into_iter().for_each(|(folder, written)| written.sync(&folder));
+    }
+}
