@@ -2,11 +2,18 @@
 //!
 //! ```text
 //!  "numpy>=2" ──Requirements──▶ BundledIndex::resolve ──Resolved──▶ install ──▶ Environment
+//!
+//!  Indexes (a Source) ──Listing, Metadata──▶ who chooses ──Lock──▶ Indexes::install ──▶ Environment
 //! ```
 //!
-//! Everything that comes in is taken for hostile: requirements from a client, wheels from an index. No package code ever runs here:
-//! only wheels are taken, nothing is built, scripts and `.pth` files are left out, bytes are unpacked and nothing else. This crate
+//! Everything that comes in is taken for hostile: requirements from a client, pages and wheels from an index. No package code ever runs
+//! here: only wheels are taken, nothing is built, scripts and `.pth` files are left out, bytes are unpacked and nothing else. This crate
 //! knows no WebAssembly: it matches tags for a [`Target`].
+//!
+//! **Indexes.** An *index* is asked for the *page* of a project; what it lists are *offers*. `settings` says which indexes, `http` asks
+//! them, `simple` reads pages, `pages` keeps them, `remote_metadata` and `ranges` describe a wheel without fetching it, `fetch` fetches it.
+//! A *session* is one resolution and what is installed for it: it has a *budget* and asks every question once ([`Indexes::session`]).
+//! Everything blocks, so call it from threads that may: within an asynchronous runtime, from one for blocking work.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

@@ -222,12 +222,11 @@ fn pages_and_wheels_have_a_size() {
     server.site().json = false;
     let (_other, cache) = crate::support::cache();
     let indexes = open(server.settings(), &cache);
-    let locked = lock(&indexes, &["a"]).unwrap();
     server.plan(
         ".whl",
         Reply::html("").with("Content-Length", &((1u64 << 30) + 1).to_string()),
     );
-    let error = indexes.install(&locked).unwrap_err();
+    let error = lock(&indexes, &["a"]).unwrap_err();
     assert!(
         matches!(error, Error::Index(IndexProblem::TooLarge { limit, .. }) if limit == 1 << 30),
         "{error}"
