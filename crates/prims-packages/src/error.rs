@@ -84,7 +84,7 @@ pub enum Error {
         /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
         /// Why none can be used.
-        reason: NoWheel,
+        reason: Box<NoWheel>,
         /// What could be used instead.
         instead: Option<String>,
     },
@@ -486,16 +486,12 @@ impl Error {
                 let leave_out = required_by.iter().map(|path| leave_out(path));
                 Some(leave_out.chain([instead.clone()]).collect::<Vec<_>>().join("; "))
             }
-            Error::NoWheel {
-                reason: NoWheel::PreRelease,
-                name,
-                ..
-            } => Some(format!("to take a pre-release, name one: `{name}==VERSION`")),
-            Error::NoWheel {
-                reason: NoWheel::Yanked(_),
-                name,
-                ..
-            } => Some(format!("to take it all the same, pin it: `{name}==VERSION`")),
+            Error::NoWheel { reason, name, .. } if **reason == NoWheel::PreRelease => {
+                Some(format!("to take a pre-release, name one: `{name}==VERSION`"))
+            }
+            Error::NoWheel { reason, name, .. } if matches!(**reason, NoWheel::Yanked(_)) => {
+                Some(format!("to take it all the same, pin it: `{name}==VERSION`"))
+            }
             Error::NoWheel {
                 required_by: Some(package),
                 ..

@@ -205,7 +205,7 @@ impl Explainer<'_, '_> {
             name: to.to_string(),
             wanted: self.text(from, to, edge)?,
             required_by: self.path(from),
-            reason,
+            reason: Box::new(reason),
             instead: None,
         }))
     }
