@@ -29,7 +29,7 @@ pub enum Error {
     UnknownPackage {
         /// Its name.
         name: String,
-        /// The package that needs it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
         /// What was probably meant.
         similar: Option<String>,
@@ -41,7 +41,7 @@ pub enum Error {
     NotFound {
         /// Its name.
         name: String,
-        /// The package that needs it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
         /// What was probably meant, the nearest first.
         similar: Vec<String>,
@@ -58,7 +58,7 @@ pub enum Error {
         available: String,
         /// What was asked for, as a version specifier.
         wanted: String,
-        /// The package that asks for it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
     },
     /// No version of a package fits, though there are some.
@@ -68,7 +68,7 @@ pub enum Error {
         name: String,
         /// What was asked for, as a version specifier.
         wanted: String,
-        /// The package that asks for it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
         /// The versions there are, shortened when they are many.
         available: String,
@@ -82,10 +82,10 @@ pub enum Error {
         name: String,
         /// What was asked for, as a version specifier.
         wanted: String,
-        /// The package that asks for it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
         /// Why none can be used.
-        reason: NoWheel,
+        reason: Box<NoWheel>,
         /// What could be used instead.
         instead: Option<String>,
     },
@@ -94,7 +94,7 @@ pub enum Error {
     Excluded {
         /// Its name.
         name: String,
-        /// The package that asks for it, if it was not asked for directly.
+        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
         required_by: Option<String>,
     },
     /// The requirements contradict each other, or what they need does.
@@ -367,6 +367,12 @@ pub enum LockProblem {
     },
 }
 
+/// What to do when something that is needed cannot be had.
+fn leave_out(path: &str) -> String {
+    let asked = path.split(" → ").next().unwrap_or(path);
+    format!("leave `{asked}` out: what it needs is not available")
+}
+
 /// `a`, `b` or `c`, in backticks.
 fn or(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
@@ -472,7 +478,7 @@ impl Error {
             | Error::NoVersion {
                 required_by: Some(package),
                 ..
-            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            } => Some(leave_out(package)),
             Error::UnknownPackage {
                 similar: Some(similar), ..
             } => Some(format!("did you mean `{similar}`?")),
@@ -483,25 +489,26 @@ impl Error {
             Error::NotFound {
                 required_by: Some(package),
                 ..
-            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            } => Some(leave_out(package)),
             Error::NotFound { similar, .. } if similar.is_empty() => {
                 Some("names are those of the package index, which may differ from what is imported".into())
             }
             Error::NotFound { similar, .. } => Some(format!("did you mean {}?", or(similar))),
             Error::Conflict { fix, .. } => fix.clone(),
             Error::NoWheel {
-                instead: Some(instead), ..
-            } => Some(instead.clone()),
-            Error::NoWheel {
-                reason: NoWheel::PreRelease,
-                name,
+                instead: Some(instead),
+                required_by,
                 ..
-            } => Some(format!("to take a pre-release, name one: `{name}==VERSION`")),
-            Error::NoWheel {
-                reason: NoWheel::Yanked(_),
-                name,
-                ..
-            } => Some(format!("to take it all the same, pin it: `{name}==VERSION`")),
+            } => {
+                let leave_out = required_by.iter().map(|path| leave_out(path));
+                Some(leave_out.chain([instead.clone()]).collect::<Vec<_>>().join("; "))
+            }
+            Error::NoWheel { reason, name, .. } if **reason == NoWheel::PreRelease => {
+                Some(format!("to take a pre-release, name one: `{name}==VERSION`"))
+            }
+            Error::NoWheel { reason, name, .. } if matches!(**reason, NoWheel::Yanked(_)) => {
+                Some(format!("to take it all the same, pin it: `{name}==VERSION`"))
+            }
             Error::NoWheel {
                 required_by: Some(package),
                 ..
@@ -513,7 +520,7 @@ impl Error {
             | Error::Excluded {
                 required_by: Some(package),
                 ..
-            } => Some(format!("leave `{package}` out: what it needs is not available")),
+            } => Some(leave_out(package)),
             Error::NoMatchingVersion { name, newest, .. } => {
                 Some(format!("the newest that can be used is `{name}=={newest}`"))
             }

@@ -167,7 +167,8 @@ fn below(from: &Path, named: &str) -> Result<PathBuf, FileProblem> {
 
 /// Lines without comments, with those that end in a backslash joined to the next; and the number of the first.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
-    let (mut lines, mut open): (Vec<(usize, String)>, Option<(usize, String)>) = (vec![], None);
+    let mut lines: Vec<(usize, String)> = vec![];
+    let mut open: Option<(usize, String)> = None;
     for (index, line) in text.lines().enumerate() {
         let (mut start, mut joined) = open.take().unwrap_or((index + 1, String::new()));
         if joined.is_empty() {

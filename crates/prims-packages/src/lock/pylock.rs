@@ -6,7 +6,7 @@ use crate::filename::WheelFilename;
 use crate::inputs::sha256;
 use crate::marker::Marker;
 use crate::name::Name;
-use crate::target::{Fit, Target};
+use crate::target::{BuiltFor, Target};
 use pep440_rs::{Version, VersionSpecifiers};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -254,15 +254,15 @@ fn locked(
     {
         return Err(wrong(name, &format!("it needs Python {wanted}")));
     }
-    let mut best: Option<((Option<Fit>, Option<(u64, String)>), WheelFilename, &Wheel)> = None;
+    let mut best: Option<(WheelFilename, &Wheel)> = None;
     for wheel in &package.wheels {
         let filename = filename(wheel, name, package.version.as_deref())?;
-        let rank = (filename.fit(target), filename.build.clone());
-        if rank.0.is_some() && best.as_ref().is_none_or(|(known, ..)| rank > *known) {
-            best = Some((rank, filename, wheel));
+        let is_better = |known: &WheelFilename| rank(&filename, target) > rank(known, target);
+        if filename.fit(target).is_some() && best.as_ref().is_none_or(|(known, _)| is_better(known)) {
+            best = Some((filename, wheel));
         }
     }
-    let (_, filename, wheel) = best.ok_or_else(|| LockProblem::NoWheel(name.to_string()))?;
+    let (filename, wheel) = best.ok_or_else(|| LockProblem::NoWheel(name.to_string()))?;
     let digest = wheel
         .hashes
         .get("sha256")
@@ -285,6 +285,13 @@ fn locked(
         requires_python,
         dependencies,
     })
+}
+
+/// How good a wheel is. Nobody looks into wheels here, so one that was built for something else than the guest comes last.
+fn rank<'f>(filename: &'f WheelFilename, target: &Target) -> impl Ord + use<'f> {
+    let fit = filename.fit(target);
+    let is_foreign = fit.is_some_and(|fit| fit.built_for == BuiltFor::Pyodide);
+    (!is_foreign, fit, filename.build.as_ref())
 }
 
 /// A wheel's file name, which is the last part of its place if it is not written beside it, checked against the package.

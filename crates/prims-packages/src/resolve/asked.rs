@@ -20,18 +20,14 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn new(requirements: &Requirements, constraints: &Requirements, target: &Target) -> Asked {
-        let mut asked = Asked::default();
-        asked.requirements = requirements
-            .iter()
-            .filter(|one| one.applies(target, None))
-            .cloned()
-            .collect();
-        asked
-            .requirements
-            .sort_by_cached_key(|one| (one.name.clone(), one.extras.clone(), text(one)));
-        asked
-            .requirements
-            .dedup_by_key(|one| (one.name.clone(), one.extras.clone(), text(one)));
+        let key = |one: &Requirement| (one.name.clone(), one.extras.clone(), text(one));
+        let applying = requirements.iter().filter(|one| one.applies(target, None));
+        let mut asked = Asked {
+            requirements: applying.cloned().collect(),
+            ..Asked::default()
+        };
+        asked.requirements.sort_by_cached_key(key);
+        asked.requirements.dedup_by_key(|one| key(one));
         for requirement in &asked.requirements {
             notice(requirement, &mut asked.prereleases, &mut asked.pins);
         }

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 /// Longest argument, in bytes. A tool's result has to hold it beside everything else.
 const MAX_BYTES: usize = 1_200;
+/// Most packages of a path.
+const MAX_PATH: usize = 6;
 /// What a clause is followed by at the end.
 const END: &str = ", the requirements cannot all be met";
 
@@ -135,7 +137,7 @@ impl Explainer<'_, '_> {
         if !is_only || !(is_one_path || is_hopeless()?) {
             return Ok(None);
         }
-        let required_by = from.name().map(Name::to_string);
+        let required_by = self.path(from);
         let wanted = if is_one_path {
             self.text(from, to, edge)?
         } else {
@@ -147,6 +149,33 @@ impl Explainer<'_, '_> {
             VersionSet::full()
         };
         miss::miss(self.knowledge, self.asked, name, (&versions, &wanted), required_by).map(Some)
+    }
+
+    /// How a package is reached from what was asked for, the shortest way, as `a → b`; `None` for what was asked for itself.
+    fn path(&self, package: &Package) -> Option<String> {
+        let mut before: BTreeMap<&Package, &Package> = BTreeMap::new();
+        let mut open = VecDeque::from([&Package::Root]);
+        while let Some(from) = open.pop_front() {
+            for (_, to) in self.facts.edges.keys().filter(|(of, _)| of == from) {
+                if *to != Package::Root && !before.contains_key(to) {
+                    before.insert(to, from);
+                    open.push_back(to);
+                }
+            }
+        }
+        let mut names = vec![package.name()?.to_string()];
+        let mut at = package;
+        while let Some(earlier) = before.get(at).and_then(|earlier| earlier.name()) {
+            at = before[at];
+            names.push(earlier.to_string());
+        }
+        names.dedup();
+        names.reverse();
+        // A long way is described by its ends.
+        if names.len() > MAX_PATH {
+            names.splice(MAX_PATH / 2..names.len() - MAX_PATH / 2, ["…".to_owned()]);
+        }
+        Some(names.join(" → "))
     }
 
     fn choose(&self, name: &Name, set: &VersionSet) -> Result<Option<Version>, Error> {
@@ -175,8 +204,8 @@ impl Explainer<'_, '_> {
         Ok(Some(Error::NoWheel {
             name: to.to_string(),
             wanted: self.text(from, to, edge)?,
-            required_by: from.name().map(Name::to_string),
-            reason,
+            required_by: self.path(from),
+            reason: Box::new(reason),
             instead: None,
         }))
     }

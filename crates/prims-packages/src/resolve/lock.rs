@@ -67,7 +67,7 @@ fn check_extras(knowledge: &Knowledge<'_>, asked: &Asked, solution: &Solution) -
                     name: format!("{}[{extra}]", requirement.name),
                     wanted: text(requirement),
                     required_by: None,
-                    reason,
+                    reason: Box::new(reason),
                     instead: None,
                 });
             }

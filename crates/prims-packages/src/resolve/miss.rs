@@ -101,7 +101,7 @@ fn no_wheel(
         name: name.to_string(),
         wanted,
         required_by,
-        reason,
+        reason: Box::new(reason),
         instead,
     }
 }

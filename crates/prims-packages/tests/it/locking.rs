@@ -90,6 +90,7 @@ fn locks_of_other_tools_are_read() {
         sdist = { url = "https://index.invalid/markupsafe-3.0.2.tar.gz", hashes = { sha256 = "HASH" } }
         wheels = [
             { url = "https://index.invalid/MarkupSafe-3.0.2-cp313-cp313-manylinux_2_17_x86_64.whl", hashes = { sha256 = "HASH" } },
+            { url = "https://index.invalid/MarkupSafe-3.0.2-cp313-cp313-pyemscripten_2025_0_wasm32.whl", hashes = { sha256 = "HASH" } },
             { url = "https://index.invalid/MarkupSafe-3.0.2-py3-none-any.whl", size = 1, hashes = { sha256 = "HASH" } },
             { url = "https://index.invalid/MarkupSafe-3.0.2-2-py3-none-any.whl", size = 2, hashes = { md5 = "x", sha256 = "HASH" } },
         ]
@@ -114,8 +115,8 @@ fn locks_of_other_tools_are_read() {
         (markupsafe.filename.as_str(), markupsafe.size),
         ("MarkupSafe-3.0.2-2-py3-none-any.whl", Some(2))
     );
-    assert_eq!(markupsafe.dependencies, [six.name.clone()]);
-    assert_eq!(lock.roots, [markupsafe.name.clone()]);
+    assert_eq!(markupsafe.dependencies, std::slice::from_ref(&six.name));
+    assert_eq!(lock.roots, std::slice::from_ref(&markupsafe.name));
 }
 
 #[test]

@@ -119,7 +119,10 @@ fn chains_and_circles() {
         add(&mut shelf, &format!("c{link}"), 1, &[format!("c{}", link + 1)]);
     }
     let error = solve(&shelf, &["c0"]).unwrap_err();
-    assert_eq!(error.to_string(), "package `c1500` (needed by `c1499`) does not exist");
+    assert_eq!(
+        error.to_string(),
+        "package `c1500` (needed by `c0 → c1 → c2 → … → c1497 → c1498 → c1499`) does not exist"
+    );
 }
 
 #[test]
