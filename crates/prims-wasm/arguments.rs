@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use prims_sandbox::Limits;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -25,6 +26,10 @@ pub(crate) enum Command {
     Example(Example),
     /// Compile the interpreter and build images now, so that the first run is fast.
     Warm(Warm),
+    /// Serve MCP on standard input and output.
+    Stdio(Stdio),
+    /// Serve MCP over HTTP.
+    StreamableHttp(StreamableHttp),
 }
 
 #[derive(Debug, Args)]
@@ -74,6 +79,68 @@ pub(crate) struct Example {
 pub(crate) struct Warm {
     #[command(flatten)]
     pub(crate) packages: Packages,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stdio {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StreamableHttp {
+    /// Port to listen on; 0 for one that is free.
+    #[arg(long, value_name = "PORT", default_value_t = 3001)]
+    pub(crate) port: u16,
+
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) host: IpAddr,
+
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+}
+
+/// What both kinds of servers take.
+#[derive(Debug, Args)]
+pub(crate) struct Serving {
+    #[command(flatten)]
+    pub(crate) packages: Packages,
+
+    #[command(flatten)]
+    pub(crate) limits: LimitArguments,
+
+    /// Longest wall-clock limit a call may ask for.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m")]
+    pub(crate) max_timeout: Duration,
+
+    /// Largest memory limit a call may ask for.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "2g")]
+    pub(crate) max_memory: u64,
+
+    /// Largest instruction budget a call may ask for.
+    #[arg(long, value_name = "N", default_value_t = Limits::CEILING.fuel)]
+    pub(crate) max_fuel: u64,
+
+    /// Runs at a time; as many as the machine has cores if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) concurrency: Option<u16>,
+
+    /// Calls that wait for a run to end; more are refused as busy.
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) queue: u16,
+}
+
+impl Serving {
+    /// What a call may ask for at most.
+    pub(crate) fn ceilings(&self) -> Limits {
+        Limits {
+            wall_clock: self.max_timeout,
+            memory: self.max_memory,
+            fuel: self.max_fuel,
+            ..self.limits.limits()
+        }
+    }
 }
 
 #[derive(Debug, Args)]

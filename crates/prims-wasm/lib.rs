@@ -9,6 +9,7 @@ mod commands;
 mod console;
 pub mod guest;
 mod report;
+pub mod server;
 mod setup;
 
 pub use commands::{Error, main};

@@ -1,5 +1,6 @@
 //! From the embedded guest to an interpreter that can run code.
 
+use crate::server::{Deferred, progress_sink};
 use crate::{console, guest};
 use prims_cache::Cache;
 use prims_interpreter::Interpreter;
@@ -57,6 +58,21 @@ pub(crate) fn for_command(cache_dir: Option<&Path>) -> Result<Interpreter, Error
             ..Options::default()
         },
     )
+}
+
+/// The same for a server: made when it is first needed, with progress told to the call that waits. A cache that cannot be used is an error now.
+pub(crate) fn for_server(cache_dir: Option<&Path>) -> Result<Deferred, Error> {
+    let cache = Cache::open(cache_dir)?;
+    if let Some(note) = cache.location().note() {
+        console::note(&note);
+    }
+    Ok(Deferred::new(move || {
+        let options = Options {
+            progress: Some(progress_sink()),
+            ..Options::default()
+        };
+        on_cache(cache.clone(), options)
+    }))
 }
 
 /// A part of the guest that is unpacked into the cache, or verified there, when it is first used.

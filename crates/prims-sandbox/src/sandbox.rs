@@ -430,6 +430,7 @@ impl Image {
             argv: &invocation.argv,
             env: &invocation.env,
             stdin: invocation.stdin.as_deref(),
+            globals: &invocation.globals,
             max_result_bytes: limits.result,
         });
         let request = request.map_err(|error| Error::Invalid(error.to_string()))?;

@@ -2,6 +2,7 @@
 
 mod example;
 mod run;
+mod serve;
 mod warm;
 
 use crate::arguments::{Arguments, Command};
@@ -35,6 +36,15 @@ pub enum Error {
     /// The code is not text.
     #[error("`{0}` is not UTF-8 text, expected Python code")]
     NotText(String),
+    /// A server cannot be started.
+    #[error("cannot serve on {on}")]
+    Serve {
+        /// Where.
+        on: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Anything else that was asked for and cannot be.
     #[error("{0}")]
     Usage(String),
@@ -61,6 +71,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
+        Command::Stdio(stdio) => serve::stdio(stdio, cache_dir),
+        Command::StreamableHttp(http) => serve::streamable_http(http, cache_dir),
     };
     match done {
         Ok(code) => ExitCode::from(code),
