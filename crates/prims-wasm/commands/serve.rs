@@ -7,6 +7,7 @@ use crate::{console, setup};
 use prims_packages::Requirements;
 use prims_sandbox::Limits;
 use rmcp::transport::StreamableHttpServerConfig;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,7 +44,10 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
 pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let address = SocketAddr::new(arguments.host, arguments.port);
     if !address.ip().is_loopback() {
-        let message = format!("`{}` is not a loopback address, and there is no authentication yet", arguments.host);
+        let message = format!(
+            "`{}` is not a loopback address, and there is no authentication yet",
+            arguments.host
+        );
         return Err(Error::Usage(message));
     }
     let state = state(&arguments.serving, cache_dir)?;
@@ -156,10 +160,11 @@ fn state(serving: &Serving, cache_dir: Option<&Path>) -> Result<AppState, Error>
 /// What the server itself has to say goes to stderr. `PRIMS_LOG` says how much, in the form of `tracing`'s filters.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("PRIMS_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmcp=error"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,rmcp=off"));
     // A second server in one process keeps the first one's log.
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .try_init();
 }

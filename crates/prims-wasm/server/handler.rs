@@ -9,12 +9,12 @@ use super::sessions::Who;
 use super::state::{AppState, Caller};
 use super::tools::{self, Call};
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CancelledNotificationParam, DiscoverResult, Implementation,
-    InitializeRequestParams, InitializeResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SetLevelRequestParams, Tool,
+    CacheScope, CallToolRequestParams, CallToolResponse, DiscoverResult, Implementation, InitializeRequestParams,
+    InitializeResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+    PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+    SetLevelRequestParams, Tool,
 };
-use rmcp::service::{NotificationContext, RequestContext};
+use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use std::sync::{Arc, OnceLock};
 
@@ -54,7 +54,7 @@ impl Server {
     pub(crate) fn new(state: AppState) -> Server {
         let fixed = Fixed {
             tools: tools::all(),
-            instructions: instructions(&state),
+            instructions: instructions(&state.0),
         };
         Server {
             state,
@@ -101,7 +101,7 @@ impl Server {
     fn level(&self, context: &RequestContext<RoleServer>, origin: &Origin) -> Option<LoggingLevel> {
         context.meta.log_level().or_else(|| {
             let connection = origin.connection.as_ref()?;
-            self.state.connections.level(connection)
+            self.state.0.connections.level(connection)
         })
     }
 }
@@ -151,7 +151,7 @@ impl ServerHandler for Server {
     ) -> Result<(), ErrorData> {
         // Without a connection there is nothing to remember it by, and no harm in saying yes: the client asks to be told less or more.
         if let Some(connection) = self.origin(&context.extensions).connection {
-            self.state.connections.set_level(&connection, request.level);
+            self.state.0.connections.set_level(&connection, request.level);
         }
         Ok(())
     }
@@ -190,16 +190,16 @@ impl ServerHandler for Server {
         let (name, arguments) = (request.name, request.arguments.unwrap_or_default());
         // A task of its own, because a panic in it is then an answer and not a client that waits for ever.
         let task = tokio::spawn(async move {
-            let _counted = state.bridge.enter();
+            let _counted = state.0.bridge.enter();
             let _known = origin
                 .connection
                 .as_ref()
-                .map(|connection| state.connections.running(connection, context.id, stop.clone()));
+                .map(|connection| state.0.connections.running(connection, context.id, stop.clone()));
             let called = tools::call(&name, arguments, call);
             tokio::pin!(called);
             tokio::select! {
                 result = &mut called => result,
-                () = state.shutdown.cancelled() => {
+                () = state.0.shutdown.cancelled() => {
                     stop.cancel();
                     called.await
                 }
@@ -237,13 +237,5 @@ impl ServerHandler for Server {
         let who = self.origin(&context.extensions).who;
         let result = resources::read(&self.state, &who, request.uri, &context.ct).await?;
         Ok(result.into())
-    }
-
-    /// Over HTTP a cancellation comes as a request of its own; on standard streams the transport has used it already.
-    async fn on_cancelled(&self, notification: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
-        let connection = self.origin(&context.extensions).connection;
-        if let (Some(connection), Some(request)) = (connection, notification.request_id) {
-            self.state.connections.cancel(&connection, &request);
-        }
     }
 }

@@ -42,11 +42,13 @@ pub(crate) struct Live {
 impl Live {
     /// Tells nothing unless the client gave a level or a token.
     pub(crate) fn start(peer: &Peer<RoleServer>, level: Option<LoggingLevel>, token: Option<ProgressToken>) -> Live {
-        let lines = level.filter(|level| wanted(*level, LoggingLevel::Warning)).map(|level| {
-            let (sender, receiver) = mpsc::channel(WAITING_LINES);
-            let lines = Arc::new(Lines::new(sender, level));
-            (lines, tokio::spawn(send_lines(peer.clone(), receiver)))
-        });
+        let lines = level
+            .filter(|level| wanted(*level, LoggingLevel::Warning))
+            .map(|level| {
+                let (sender, receiver) = mpsc::channel(WAITING_LINES);
+                let lines = Arc::new(Lines::new(sender, level));
+                (lines, tokio::spawn(send_lines(peer.clone(), receiver)))
+            });
         let progress = token.map(|token| {
             let (sender, receiver) = watch::channel(String::from("waiting for a turn"));
             (sender, tokio::spawn(send_progress(peer.clone(), token, receiver)))

@@ -48,7 +48,12 @@ fn cut(text: &str) -> std::borrow::Cow<'_, str> {
     let head = text.floor_char_boundary(MAX_PART * 3 / 4);
     let tail = text.ceil_char_boundary(text.len() - MAX_PART / 4);
     let left_out = tail - head;
-    format!("{}\n[... {left_out} bytes left out ...]\n{}", &text[..head], &text[tail..]).into()
+    format!(
+        "{}\n[... {left_out} bytes left out ...]\n{}",
+        &text[..head],
+        &text[tail..]
+    )
+    .into()
 }
 
 /// A size for people: `12.3 kB`.

@@ -43,7 +43,9 @@ fn parse(uri: &str) -> Option<(String, WorkspacePath)> {
     }
     let path = decode(path)?;
     // One file has one address: nothing that would be made simpler is taken.
-    let parsed = WorkspacePath::file(&path).ok().filter(|parsed| parsed.as_str() == path)?;
+    let parsed = WorkspacePath::file(&path)
+        .ok()
+        .filter(|parsed| parsed.as_str() == path)?;
     is_artifact(&parsed).then(|| (session.to_owned(), parsed))
 }
 
@@ -72,13 +74,14 @@ pub(crate) async fn list(
     stop: &CancellationToken,
 ) -> Result<ListResourcesResult, ErrorData> {
     let after = match cursor {
-        Some(cursor) => Some(read_cursor(&cursor).ok_or_else(|| {
-            ErrorData::invalid_params("the cursor is not one of this server", None)
-        })?),
+        Some(cursor) => Some(
+            read_cursor(&cursor)
+                .ok_or_else(|| ErrorData::invalid_params("the cursor is not one of this server", None))?,
+        ),
         None => None,
     };
     let (inner, who) = (state.clone(), who.clone());
-    let all = state.bridge.files(stop, move || artifacts(&inner, &who)).await;
+    let all = state.0.bridge.files(stop, move || artifacts(&inner, &who)).await;
     let mut all = failed(all.map_err(sessions_fault)?)?;
     all.sort_by(|a, b| a.uri.cmp(&b.uri));
     if let Some(after) = after {
@@ -102,8 +105,12 @@ fn read_cursor(cursor: &str) -> Option<String> {
 
 fn artifacts(state: &AppState, who: &Who) -> Result<Vec<Resource>, sessions::Error> {
     let mut found = vec![];
-    for session in state.sessions.list(who)? {
-        match state.sessions.with_files(who, &session.id, |files, _| files.artifacts()) {
+    for session in state.0.sessions.list(who)? {
+        match state
+            .0
+            .sessions
+            .with_files(who, &session.id, |files, _| files.artifacts())
+        {
             Ok(files) => found.extend(files.iter().map(|file| {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
                 Resource::new(uri(&session.id, &file.path), name)
@@ -142,9 +149,9 @@ pub(crate) async fn read(
     let (inner, who) = (state.clone(), who.clone());
     let read = move || {
         let whole = |files: &workspace::Workspace, _| files.read_whole(&path, MAX_READ);
-        inner.sessions.with_files(&who, &session, whole)
+        inner.0.sessions.with_files(&who, &session, whole)
     };
-    let bytes = match state.bridge.files(stop, read).await.map_err(sessions_fault)? {
+    let bytes = match state.0.bridge.files(stop, read).await.map_err(sessions_fault)? {
         Err(sessions::Error::Unknown(_)) => return Err(not_found()),
         Err(sessions::Error::Workspace(
             workspace::Error::NotFound(_) | workspace::Error::NotAFile(_) | workspace::Error::Path { .. },

@@ -162,10 +162,6 @@ impl Sessions {
         })))
     }
 
-    pub(crate) fn limits(&self) -> &SessionLimits {
-        &self.0.limits
-    }
-
     fn quota(&self) -> Quota {
         Quota {
             bytes: self.0.limits.bytes,
@@ -174,7 +170,11 @@ impl Sessions {
     }
 
     fn new_workspace(&self) -> Result<Workspace, Error> {
-        let folder: PathBuf = self.0.folder.path().join(random_name().map_err(super::workspace::Error::Io)?);
+        let folder: PathBuf = self
+            .0
+            .folder
+            .path()
+            .join(random_name().map_err(super::workspace::Error::Io)?);
         Ok(Workspace::open(folder)?)
     }
 
@@ -185,12 +185,21 @@ impl Sessions {
                 "sessions that keep variables are not available on this server, only sessions that keep files",
             ));
         }
-        let lifetime = new.lifetime.unwrap_or(self.0.limits.lifetime).min(self.0.limits.lifetime);
+        let lifetime = new
+            .lifetime
+            .unwrap_or(self.0.limits.lifetime)
+            .min(self.0.limits.lifetime);
         let session = self.keep(who, new, self.new_workspace()?, lifetime)?;
         session.info()
     }
 
-    fn keep(&self, who: &Who, new: NewSession, workspace: Workspace, lifetime: Duration) -> Result<Arc<Session>, Error> {
+    fn keep(
+        &self,
+        who: &Who,
+        new: NewSession,
+        workspace: Workspace,
+        lifetime: Duration,
+    ) -> Result<Arc<Session>, Error> {
         self.expire();
         let mut known = lock(&self.0.known);
         let own = known.values().filter(|session| session.who == *who).count();
@@ -271,7 +280,9 @@ impl Sessions {
         let session = self.find(who, id)?;
         let _turn = session.turn(self.0.limits.wait)?;
         for entry in session.workspace.list(&super::workspace::WorkspacePath::parse("")?)? {
-            session.workspace.delete(&super::workspace::WorkspacePath::file(&entry.path)?)?;
+            session
+                .workspace
+                .delete(&super::workspace::WorkspacePath::file(&entry.path)?)?;
         }
         session.info()
     }
@@ -378,7 +389,10 @@ impl Sessions {
         let (expired, left) = {
             let mut known = lock(&self.0.known);
             let gone = |session: &Arc<Session>| session.expired(now) && !*lock(&session.busy);
-            let expired: Vec<_> = known.extract_if(|_, session| gone(session)).map(|(_, session)| session).collect();
+            let expired: Vec<_> = known
+                .extract_if(|_, session| gone(session))
+                .map(|(_, session)| session)
+                .collect();
             (expired, known.len())
         };
         for session in expired {

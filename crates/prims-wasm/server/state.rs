@@ -37,7 +37,7 @@ pub struct Options {
 
 /// What all calls share. Cheap to clone.
 #[derive(Clone)]
-pub struct AppState(Arc<Shared>);
+pub struct AppState(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
     pub(crate) interpreter: Deferred,
@@ -99,14 +99,6 @@ impl AppState {
     /// Stops everything that runs, now and from now on.
     pub fn cancel_all(&self) {
         self.0.shutdown.cancel();
-    }
-}
-
-impl std::ops::Deref for AppState {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        &self.0
     }
 }
 

@@ -112,10 +112,7 @@ mod tests {
         assert!(turns.take("b", &stop).await.is_ok());
         let (second, third) = tokio::join!(turns.take("a", &stop), turns.take("a", &stop));
         assert!(matches!(second, Err(bridge::Error::Busy { .. })), "waited too long");
-        assert!(matches!(
-            third,
-            Err(bridge::Error::Busy { running: 1, waiting: 1 })
-        ));
+        assert!(matches!(third, Err(bridge::Error::Busy { running: 1, waiting: 1 })));
         drop(first);
         assert!(turns.take("a", &stop).await.is_ok());
         assert!(turns.lock().is_empty());

@@ -124,9 +124,7 @@ impl WorkspacePath {
     }
 
     fn is_below(&self, folder: &str) -> bool {
-        self.0
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with('/'))
+        self.0.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -355,7 +353,10 @@ pub(crate) fn is_artifact(path: &WorkspacePath) -> bool {
 
 /// A media type by the name's ending, as servers guess it.
 pub(crate) fn mime(name: &str) -> &'static str {
-    let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending).to_ascii_lowercase();
+    let ending = name
+        .rsplit_once('.')
+        .map_or("", |(_, ending)| ending)
+        .to_ascii_lowercase();
     match ending.as_str() {
         "txt" | "log" => "text/plain",
         "csv" => "text/csv",
@@ -428,12 +429,18 @@ mod tests {
         let deep = "a/".repeat(65) + "b";
         let long = "x".repeat(1025);
         for bad in [
-            "../x", "a/../../x", "/etc/passwd", "/workspaces/x", "a\\b", "a\0b", "a\nb", "..", &deep, &long,
+            "../x",
+            "a/../../x",
+            "/etc/passwd",
+            "/workspaces/x",
+            "a\\b",
+            "a\0b",
+            "a\nb",
+            "..",
+            &deep,
+            &long,
         ] {
-            assert!(
-                matches!(WorkspacePath::parse(bad), Err(Error::Path { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(WorkspacePath::parse(bad), Err(Error::Path { .. })), "{bad:?}");
         }
         assert!(WorkspacePath::file("/workspace").is_err() && WorkspacePath::file("").is_err());
     }
@@ -454,7 +461,13 @@ mod tests {
         assert!(workspace.write(&path("up/new"), b"x", false, QUOTA).is_err());
         workspace.delete(&path("out")).unwrap();
         assert_eq!(std::fs::read(folder.path().join("secret")).unwrap(), b"s");
-        assert!(workspace.files_below("").unwrap().iter().all(|entry| entry.path != "up/secret"));
+        assert!(
+            workspace
+                .files_below("")
+                .unwrap()
+                .iter()
+                .all(|entry| entry.path != "up/secret")
+        );
     }
 
     #[test]
@@ -462,7 +475,14 @@ mod tests {
         let (_folder, workspace) = workspace();
         workspace.write(&path("a/b"), &[1; 60], false, QUOTA).unwrap();
         let full = workspace.write(&path("c"), &[1; 41], false, QUOTA);
-        assert!(matches!(full, Err(Error::Full { found: 101, limit: 100, .. })));
+        assert!(matches!(
+            full,
+            Err(Error::Full {
+                found: 101,
+                limit: 100,
+                ..
+            })
+        ));
         // What is replaced no longer counts, what is appended to does.
         workspace.write(&path("a/b"), &[1; 100], false, QUOTA).unwrap();
         assert!(workspace.write(&path("a/b"), &[1; 1], true, QUOTA).is_err());
@@ -480,21 +500,36 @@ mod tests {
     fn files_are_listed_read_and_deleted() {
         let (_folder, workspace) = workspace();
         assert!(workspace.is_pristine().unwrap());
-        workspace.write(&path("output/b.txt"), b"0123456789", false, QUOTA).unwrap();
+        workspace
+            .write(&path("output/b.txt"), b"0123456789", false, QUOTA)
+            .unwrap();
         workspace.write(&path("output/a/c.bin"), b"x", false, QUOTA).unwrap();
         assert!(!workspace.is_pristine().unwrap());
         let names = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.path).collect::<Vec<_>>();
-        assert_eq!(names(workspace.list(&path("output")).unwrap()), ["output/a", "output/b.txt"]);
-        assert_eq!(names(workspace.artifacts().unwrap()), ["output/a/c.bin", "output/b.txt"]);
+        assert_eq!(
+            names(workspace.list(&path("output")).unwrap()),
+            ["output/a", "output/b.txt"]
+        );
+        assert_eq!(
+            names(workspace.artifacts().unwrap()),
+            ["output/a/c.bin", "output/b.txt"]
+        );
         let piece = workspace.read(&path("output/b.txt"), 8, 100).unwrap();
         assert_eq!((piece.bytes.as_slice(), piece.size), (&b"89"[..], 10));
         assert!(workspace.read(&path("output/b.txt"), 11, 1).unwrap().bytes.is_empty());
         assert!(matches!(
             workspace.read_whole(&path("output/b.txt"), 9),
-            Err(Error::TooLarge { found: 10, limit: 9, .. })
+            Err(Error::TooLarge {
+                found: 10,
+                limit: 9,
+                ..
+            })
         ));
         assert!(matches!(workspace.read(&path("output"), 0, 1), Err(Error::NotAFile(_))));
-        assert!(matches!(workspace.list(&path("output/b.txt")), Err(Error::NotAFolder(_))));
+        assert!(matches!(
+            workspace.list(&path("output/b.txt")),
+            Err(Error::NotAFolder(_))
+        ));
         workspace.delete(&path("output")).unwrap();
         assert!(workspace.is_pristine().unwrap());
         assert!(matches!(workspace.delete(&path("nothing")), Err(Error::NotFound(_))));

@@ -260,8 +260,8 @@ async fn with_files<T: Send + 'static>(
     work: impl FnOnce(&Workspace, Quota) -> Result<T, workspace::Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let id = call.needed_session(session)?;
-    let _turn = call.state.turns.take(&id, &call.stop).await?;
-    call.blocking(move |state, who| state.sessions.with_files(who, &id, work))
+    let _turn = call.state.0.turns.take(&id, &call.stop).await?;
+    call.blocking(move |state, who| state.0.sessions.with_files(who, &id, work))
         .await
 }
 
@@ -432,7 +432,7 @@ pub(super) async fn persist(call: &Call, arguments: JsonObject) -> Result<Answer
     .await?;
     let uploaded_bytes = bytes.len() as u64;
     let sent = tokio::select! {
-        sent = call.state.fetcher.put(&arguments.presigned_url, bytes) => sent,
+        sent = call.state.0.fetcher.put(&arguments.presigned_url, bytes) => sent,
         () = call.stop.cancelled() => return Err(Problem::failure("cancelled", "cancelled while the file was sent")),
     };
     let status = sent.map_err(|error| {
@@ -443,14 +443,11 @@ pub(super) async fn persist(call: &Call, arguments: JsonObject) -> Result<Answer
         }
     })?;
     if status >= 400 {
-        return Err(Problem::failure("upload_failed", format!("Upload failed with HTTP {status}")));
+        return Err(Problem::failure(
+            "upload_failed",
+            format!("Upload failed with HTTP {status}"),
+        ));
     }
     let text = format!("{} sent, status {status}", render::size(uploaded_bytes));
-    Ok(Answer::text(
-        Persisted {
-            uploaded_bytes,
-            status,
-        },
-        text,
-    ))
+    Ok(Answer::text(Persisted { uploaded_bytes, status }, text))
 }

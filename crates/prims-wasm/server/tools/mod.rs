@@ -66,6 +66,7 @@ impl Call {
     ) -> Result<T, Problem> {
         let (state, who) = (self.state.clone(), self.who.clone());
         self.state
+            .0
             .bridge
             .files(&self.stop, move || work(&state, &who))
             .await?
@@ -171,8 +172,9 @@ impl From<workspace::Error> for Problem {
             }
             workspace::Error::NotAFile(_) | workspace::Error::NotAFolder(_) => Problem::failure("not_found", message),
             workspace::Error::Full { .. } => Problem::failure("quota", message).hint("delete files with `delete_file`"),
-            workspace::Error::TooLarge { .. } => Problem::failure("too_large", message)
-                .hint("read it in pieces with `read_file`, `offset` and `limit`"),
+            workspace::Error::TooLarge { .. } => {
+                Problem::failure("too_large", message).hint("read it in pieces with `read_file`, `offset` and `limit`")
+            }
             workspace::Error::Io(source) => {
                 Problem::Fault(Incident::log(&format_args!("a workspace failed: {source}")))
             }

@@ -285,7 +285,7 @@ pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallTo
         }
         Err(Problem::Fault(incident)) => return Err(incident.into()),
     };
-    call.state.observer.finished(&facts);
+    call.state.0.observer.finished(&facts);
     call.live.finish().await;
     let is_error = match answer.reply.status {
         Status::Success => false,
@@ -297,10 +297,10 @@ pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallTo
 
 /// Validates arguments and gets what they name.
 async fn job(call: &Call, arguments: RunCode) -> Result<Job, Problem> {
-    let limits = limits(&call.state, &arguments)?;
+    let limits = limits(&call.state.0, &arguments)?;
     validate(&arguments)?;
     let files = files(call, arguments.files, limits.files_bytes).await?;
-    let mut requirements = call.state.requirements.clone();
+    let mut requirements = call.state.0.requirements.clone();
     for requirement in arguments.requirements {
         if !requirements.contains(&requirement) {
             requirements.push(requirement);
@@ -337,11 +337,17 @@ fn validate(arguments: &RunCode) -> Result<(), Problem> {
     let bytes: usize = env.iter().map(|(name, value)| name.len() + value.len()).sum();
     if env.len() > MAX_ENV.0 || bytes > MAX_ENV.1 {
         let (names, most) = MAX_ENV;
-        return Err(bad("env", format!("is too large, expected at most {names} names and {most} bytes")));
+        return Err(bad(
+            "env",
+            format!("is too large, expected at most {names} names and {most} bytes"),
+        ));
     }
     for (name, value) in env {
         if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            let message = format!("`{}` is not a variable, expected a name without `=`", name.escape_debug());
+            let message = format!(
+                "`{}` is not a variable, expected a name without `=`",
+                name.escape_debug()
+            );
             return Err(bad("env", message));
         }
     }
@@ -375,7 +381,10 @@ fn limits(state: &Shared, arguments: &RunCode) -> Result<Limits, Problem> {
 /// The files of a request, decoded and fetched.
 async fn files(call: &Call, files: Vec<FileArgument>, most: u64) -> Result<Vec<(WorkspacePath, Vec<u8>)>, Problem> {
     if files.len() > MAX_FILES {
-        return Err(bad("files", format!("has {} entries, expected at most {MAX_FILES}", files.len())));
+        return Err(bad(
+            "files",
+            format!("has {} entries, expected at most {MAX_FILES}", files.len()),
+        ));
     }
     let mut ready: Vec<(WorkspacePath, Vec<u8>)> = vec![];
     let mut left = most;
@@ -409,7 +418,7 @@ async fn files(call: &Call, files: Vec<FileArgument>, most: u64) -> Result<Vec<(
 /// Gets what is at a URL, unless nobody wants it any more.
 pub(super) async fn fetch(call: &Call, field: &str, url: &str, most: u64) -> Result<Vec<u8>, Problem> {
     let fetched = tokio::select! {
-        fetched = call.state.fetcher.get(url, most) => fetched,
+        fetched = call.state.0.fetcher.get(url, most) => fetched,
         () = call.stop.cancelled() => return Err(Problem::failure("cancelled", "cancelled while a file was fetched")),
     };
     match fetched {
@@ -428,7 +437,7 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
     let (state, who, teller) = (call.state.clone(), call.who.clone(), call.live.teller());
     // One after the other already here, so that those who wait do not hold permits.
     let _turn = match &job.session {
-        Some(session) => Some(call.state.turns.take(session, &call.stop).await?),
+        Some(session) => Some(call.state.0.turns.take(session, &call.stop).await?),
         None => None,
     };
     let work = move |queue| {
@@ -442,14 +451,18 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
             move |progress| tell.prepare(progress),
             || {
                 teller.tell("running");
-                let interpreter = state.interpreter.get().map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
-                let (sessions, session) = (&state.sessions, job.session.as_deref());
+                let interpreter = state
+                    .0
+                    .interpreter
+                    .get()
+                    .map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
+                let (sessions, session) = (&state.0.sessions, job.session.as_deref());
                 Ok(sessions.run(&who, session, interpreter, job.request, prepare)?)
             },
         );
         ended.map(|run: SessionRun| (queue, run))
     };
-    call.state.bridge.run(&call.stop, job.cancel, work).await?
+    call.state.0.bridge.run(&call.stop, job.cancel, work).await?
 }
 
 fn millis(duration: Duration) -> f64 {

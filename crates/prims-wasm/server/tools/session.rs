@@ -136,7 +136,7 @@ pub(super) async fn create(call: &Call, arguments: JsonObject) -> Result<Answer<
                     None => problem,
                 }
             })?;
-            Ok::<_, Problem>(state.sessions.create(who, new)?)
+            Ok::<_, Problem>(state.0.sessions.create(who, new)?)
         })
         .await?;
     Ok(described(info))
@@ -146,14 +146,15 @@ pub(super) async fn close(call: &Call, arguments: JsonObject) -> Result<Answer<C
     let arguments: OneSession = parse("close_session", arguments)?;
     let id = call.needed_session(arguments.session_id)?;
     let closed = id.clone();
-    call.blocking(move |state, who| state.sessions.close(who, &id)).await?;
+    call.blocking(move |state, who| state.0.sessions.close(who, &id))
+        .await?;
     let text = format!("session {closed} is closed");
     Ok(Answer::text(Closed { closed }, text))
 }
 
 pub(super) async fn list(call: &Call, arguments: JsonObject) -> Result<Answer<SessionList>, Problem> {
     let NoArguments {} = parse("list_sessions", arguments)?;
-    let sessions = call.blocking(|state, who| state.sessions.list(who)).await?;
+    let sessions = call.blocking(|state, who| state.0.sessions.list(who)).await?;
     let sessions: Vec<SessionReply> = sessions.into_iter().map(Into::into).collect();
     let lines: Vec<String> = sessions.iter().map(line).collect();
     let text = match lines.as_slice() {
@@ -169,13 +170,18 @@ pub(super) async fn list(call: &Call, arguments: JsonObject) -> Result<Answer<Se
 pub(super) async fn fork(call: &Call, arguments: JsonObject) -> Result<Answer<SessionReply>, Problem> {
     let arguments: OneSession = parse("fork_session", arguments)?;
     let id = call.needed_session(arguments.session_id)?;
-    Ok(described(call.blocking(move |state, who| state.sessions.fork(who, &id)).await?))
+    Ok(described(
+        call.blocking(move |state, who| state.0.sessions.fork(who, &id)).await?,
+    ))
 }
 
 pub(super) async fn reset(call: &Call, arguments: JsonObject) -> Result<Answer<SessionReply>, Problem> {
     let arguments: OneSession = parse("reset_session", arguments)?;
     let id = call.needed_session(arguments.session_id)?;
-    Ok(described(call.blocking(move |state, who| state.sessions.reset(who, &id)).await?))
+    Ok(described(
+        call.blocking(move |state, who| state.0.sessions.reset(who, &id))
+            .await?,
+    ))
 }
 
 fn described(info: SessionInfo) -> Answer<SessionReply> {
@@ -185,7 +191,11 @@ fn described(info: SessionInfo) -> Answer<SessionReply> {
 }
 
 fn line(session: &SessionReply) -> String {
-    let keeps = if session.stateful { "files and variables" } else { "files" };
+    let keeps = if session.stateful {
+        "files and variables"
+    } else {
+        "files"
+    };
     let SessionReply {
         session_id, expires, ..
     } = session;
