@@ -5,6 +5,7 @@
 //! * [`isolation`]: what one run leaves must not reach another
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`native`]: C++ exceptions and jumps in packages with native code
+//! * [`mcp`]: the server, over standard streams and over HTTP
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
@@ -12,6 +13,7 @@ mod cache;
 mod cli;
 mod guest_suite;
 mod isolation;
+mod mcp;
 mod native;
 mod programs;
 mod stopping;

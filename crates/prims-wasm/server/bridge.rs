@@ -162,7 +162,7 @@ impl<'a> Waiting<'a> {
     fn take(count: &'a AtomicUsize, most: usize) -> Option<Waiting<'a>> {
         let more = |count| (count < most).then_some(count + 1);
         let taken = count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
-        taken.is_ok().then_some(Waiting(count))
+        taken.is_ok().then(|| Waiting(count))
     }
 }
 

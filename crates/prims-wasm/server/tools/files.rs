@@ -223,7 +223,11 @@ pub(super) fn definitions() -> Vec<Tool> {
             "write_file",
             "Write a file",
             "Writes a file into a session's working directory, from text or from base64.",
-            &Effects::REPLACES,
+            &Effects {
+                // It can append.
+                idempotent: false,
+                ..Effects::REPLACES
+            },
         ),
         tool::<DeleteFile, Deleted>(
             "delete_file",

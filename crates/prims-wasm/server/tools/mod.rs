@@ -6,6 +6,7 @@
 mod arguments;
 mod files;
 mod run_code;
+mod schema;
 mod session;
 #[cfg(test)]
 mod tests;
@@ -17,11 +18,10 @@ use super::sessions::{self, Who};
 use super::state::AppState;
 use super::workspace;
 use rmcp::ErrorData;
-use rmcp::handler::server::tool::schema_for_output;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Tool, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
@@ -256,7 +256,7 @@ fn tool<A: JsonSchema + 'static, R: JsonSchema + 'static>(
     description: &'static str,
     effects: &Effects,
 ) -> Tool {
-    define::<A>(name, title, description, effects, or_failure(&schema_for_output::<R>()))
+    define::<A>(name, title, description, effects, schema::output_or_failure::<R>())
 }
 
 fn define<A: JsonSchema + 'static>(
@@ -273,27 +273,10 @@ fn define<A: JsonSchema + 'static>(
         Some(effects.idempotent),
         Some(effects.open_world),
     );
-    Tool::new(name, description, JsonObject::new())
-        .with_input_schema::<A>()
+    Tool::new(name, description, schema::input::<A>())
         .with_title(title)
         .with_raw_output_schema(Arc::new(output))
         .with_annotations(annotations)
-}
-
-/// The schema of a reply, or of the failure that stands in its place: an object in either case, because clients want one.
-fn or_failure(reply: &JsonObject) -> JsonObject {
-    let mut schema = reply.clone();
-    let mut failure = (*schema_for_output::<Failure>()).clone();
-    failure.remove("$schema");
-    let required = schema.remove("required").unwrap_or_else(|| json!([]));
-    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
-        properties.insert("error".into(), Value::Object(failure));
-    }
-    schema.insert(
-        "anyOf".into(),
-        json!([{ "required": required }, { "required": ["error"] }]),
-    );
-    schema
 }
 
 /// All tools, always in this order.

@@ -1,7 +1,7 @@
 //! `run_code`: the tool everything else is there for.
 
 use super::arguments::{bad, base64, parse};
-use super::{Answer, Call, Effects, Failure, Problem, artifact_uri, define, result};
+use super::{Answer, Call, Effects, Failure, Problem, artifact_uri, define, result, schema};
 use crate::report::exit_status;
 use crate::server::bridge::{Incident, telling};
 use crate::server::render::{self, Text};
@@ -11,7 +11,6 @@ use crate::server::workspace::{self, Entry, MOUNTS, Quota, Workspace, WorkspaceP
 use prims_interpreter::{RunReport, RunRequest};
 use prims_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, StopReason};
 use rmcp::ErrorData;
-use rmcp::handler::server::tool::schema_for_output;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Resource, Tool};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -238,8 +237,13 @@ pub(super) fn definition() -> Tool {
         destructive: true,
         ..Effects::ADDS
     };
-    let output = (*schema_for_output::<RunReply>()).clone();
-    define::<RunCode>("run_code", "Run Python code", DESCRIPTION, &effects, output)
+    define::<RunCode>(
+        "run_code",
+        "Run Python code",
+        DESCRIPTION,
+        &effects,
+        schema::output::<RunReply>(),
+    )
 }
 
 /// A run that can be carried out.
