@@ -97,12 +97,14 @@ impl Server {
         }
     }
 
-    /// What the client wants to be told during this request: as the request says, else as the connection was told.
+    /// What the client wants to be told during this request: as the request says, which is the only way in the newest revision, else as the connection
+    /// was told.
     fn level(&self, context: &RequestContext<RoleServer>, origin: &Origin) -> Option<LoggingLevel> {
-        context.meta.log_level().or_else(|| {
-            let connection = origin.connection.as_ref()?;
-            self.state.0.connections.level(connection)
-        })
+        if context.meta.protocol_version().is_some() {
+            return context.meta.log_level();
+        }
+        let connection = origin.connection.as_ref()?;
+        self.state.0.connections.level(connection)
     }
 }
 

@@ -36,6 +36,11 @@ pub fn endpoint(server: Server, config: StreamableHttpServerConfig) -> Router {
 /// Gives `initialize` its identifier, hears cancellations (the transport drops all notifications, since every request stands alone), and says
 /// with the right status that a body is no message.
 async fn around(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    // The transport's own check looks past a user's name before the host.
+    let host = request.headers().get(header::HOST);
+    if host.is_some_and(|host| host.as_bytes().contains(&b'@')) {
+        return StatusCode::FORBIDDEN.into_response();
+    }
     let (mut request, cancelled) = match cancellation(request).await {
         Ok(read) => read,
         Err(response) => return response,

@@ -6,12 +6,15 @@
 use super::handler::Server;
 use super::state::AppState;
 use rmcp::RoleServer;
+use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage, serve_directly_with_ct};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
+use std::collections::HashSet;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::Instant;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 /// After the end of the input runs may end by themselves for this long; the answers of a client that sent its last request may still be read.
@@ -35,6 +38,7 @@ where
         drain,
         drain_time,
         closed: CancellationToken::new(),
+        unanswered: watch::Sender::default(),
         ending: None,
     };
     let running = serve_directly_with_ct::<RoleServer, _, _, _, _>(server, transport, None, ended);
@@ -52,8 +56,31 @@ struct Streams<R: AsyncRead, W: AsyncWrite> {
     drain_time: Duration,
     /// Fires when the other side no longer reads.
     closed: CancellationToken,
+    /// Requests that were read, until their answer is on its way or they are cancelled, after which there is none.
+    unanswered: watch::Sender<HashSet<RequestId>>,
     /// Until when runs may end by themselves, once nothing more is read. Kept here because `receive` is dropped and called again.
     ending: Option<Instant>,
+}
+
+impl<R: AsyncRead, W: AsyncWrite> Streams<R, W> {
+    /// Keeps count of what has to be answered.
+    fn note(&self, message: &RxJsonRpcMessage<RoleServer>) {
+        match message {
+            JsonRpcMessage::Request(request) => {
+                self.unanswered.send_modify(|requests| {
+                    requests.insert(request.id.clone());
+                });
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    self.unanswered.send_if_modified(|requests| requests.remove(id));
+                }
+            }
+            _ => {}
+        }
+    }
 }
 
 impl<R, W> Transport<RoleServer> for Streams<R, W>
@@ -67,6 +94,14 @@ where
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let answered = match &message {
+            JsonRpcMessage::Response(response) => Some(&response.id),
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => None,
+        };
+        if let Some(id) = answered {
+            self.unanswered.send_if_modified(|requests| requests.remove(id));
+        }
         let (sent, closed) = (self.inner.send(message), self.closed.clone());
         async move {
             let sent = sent.await;
@@ -81,7 +116,10 @@ where
         if self.ending.is_none() {
             let grace = tokio::select! {
                 message = self.inner.receive() => match message {
-                    Some(message) => return Some(message),
+                    Some(message) => {
+                        self.note(&message);
+                        return Some(message);
+                    }
                     None => GRACE,
                 },
                 () = self.closed.cancelled() => Duration::ZERO,
@@ -91,15 +129,13 @@ where
         }
         let ending = self.ending.unwrap_or_else(Instant::now);
         // The loop that called keeps sending what runs have to say meanwhile.
-        tokio::select! {
-            () = self.state.idle() => {}
-            () = tokio::time::sleep_until(ending) => {
-                self.state.cancel_all();
-                tokio::select! {
-                    () = self.state.idle() => {}
-                    () = tokio::time::sleep_until(ending + LAST_WORDS) => {}
-                }
-            }
+        let mut unanswered = self.unanswered.subscribe();
+        if timeout_at(ending, unanswered.wait_for(HashSet::is_empty))
+            .await
+            .is_err()
+        {
+            self.state.cancel_all();
+            let _ = timeout_at(ending + LAST_WORDS, unanswered.wait_for(HashSet::is_empty)).await;
         }
         None
     }

@@ -226,7 +226,9 @@ fn still(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, field) in fields {
-                if name == "usage" {
+                if name == "jsonrpc" {
+                    // Never anything but `2.0`, which looks like a figure.
+                } else if name == "usage" {
                     field
                         .as_object_mut()
                         .into_iter()
