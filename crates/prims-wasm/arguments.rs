@@ -25,6 +25,10 @@ pub(crate) enum Command {
     Example(Example),
     /// Compile the interpreter and build images now, so that the first run is fast.
     Warm(Warm),
+    /// Serve MCP on standard input and output.
+    Stdio(Stdio),
+    /// Serve MCP over HTTP.
+    StreamableHttp(StreamableHttp),
     /// Choose, explain and fetch packages.
     Deps(Deps),
     /// Look after what is kept to be used again.
@@ -112,6 +116,28 @@ pub(crate) struct PackageFiles {
     /// A pylock.toml, whose packages are installed exactly; no requirements besides.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["requirements", "constraint"])]
     pub(crate) lock: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Stdio {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StreamableHttp {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+}
+
+/// What both kinds of servers take.
+#[derive(Debug, Args)]
+pub(crate) struct Serving {
+    #[command(flatten)]
+    pub(crate) settings: SettingArguments,
+
+    #[command(flatten)]
+    pub(crate) files: PackageFiles,
 }
 
 #[derive(Debug, Args)]

@@ -14,6 +14,7 @@ pub mod fetch;
 pub mod guest;
 pub mod http;
 mod report;
+pub mod server;
 pub mod settings;
 mod setup;
 

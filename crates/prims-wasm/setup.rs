@@ -1,6 +1,7 @@
 //! From the embedded guest to an interpreter that can run code.
 
 use crate::arguments::PackageFiles;
+use crate::server::{Deferred, progress_sink};
 use crate::settings::{IndexUrl, Settings};
 use crate::{console, guest};
 use prims_cache::Cache;
@@ -76,10 +77,7 @@ pub(crate) fn for_command(
     settings: &Settings,
     files: &PackageFiles,
 ) -> Result<Interpreter, Error> {
-    let cache = Cache::open(cache_dir)?;
-    if let Some(note) = cache.location().note() {
-        console::note(&note);
-    }
+    let cache = cache(cache_dir, settings)?;
     let packages = PackageOptions {
         indexes: indexes(settings, &cache)?,
         policy: policy(settings, files)?,
@@ -92,6 +90,36 @@ pub(crate) fn for_command(
     };
     let guest = embedded_guest(&cache);
     Ok(Interpreter::with_packages(guest, bundled()?, cache, options, packages)?)
+}
+
+/// The same for a server: made when it is first needed, with progress told to the call that waits. What the operator got wrong is an
+/// error now.
+pub(crate) fn for_server(cache: Cache, settings: &Settings, files: &PackageFiles) -> Result<Deferred, Error> {
+    let packages = PackageOptions {
+        indexes: indexes(settings, &cache)?,
+        policy: policy(settings, files)?,
+        auto_deps: settings.packages.auto_deps,
+        progress: None,
+    };
+    Ok(Deferred::new(move || {
+        let options = Options {
+            progress: Some(progress_sink()),
+            ..Options::default()
+        };
+        let guest = embedded_guest(&cache);
+        let interpreter =
+            Interpreter::with_packages(guest, bundled()?, cache.clone(), options, packages.clone())?;
+        Ok(interpreter)
+    }))
+}
+
+/// The cache of the arguments or the settings; where it lies is said if that is not where one would look.
+pub(crate) fn cache(cache_dir: Option<&Path>, settings: &Settings) -> Result<Cache, Error> {
+    let cache = Cache::open(cache_dir.or(settings.cache.dir.as_deref()))?;
+    if let Some(note) = cache.location().note() {
+        console::note(&note);
+    }
+    Ok(cache)
 }
 
 /// The indexes of the settings; what they leave open is as the environment has it for other Python tools.

@@ -9,6 +9,7 @@
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
+//! * [`mcp`]: the server, over standard streams and over HTTP
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
@@ -17,6 +18,7 @@ mod cli;
 mod environments;
 mod guest_suite;
 mod isolation;
+mod mcp;
 mod native;
 mod programs;
 mod sessions;

@@ -32,6 +32,8 @@ pub struct Invocation {
     pub env: BTreeMap<String, String>,
     /// What `input()` and `sys.stdin` read.
     pub stdin: Option<String>,
+    /// Variables the code finds defined.
+    pub globals: serde_json::Map<String, serde_json::Value>,
     /// What the run may use.
     pub limits: Limits,
     /// Host folder shown as `/workspace`, writable. `None`: an empty folder that is removed after the run.
@@ -57,6 +59,7 @@ impl Invocation {
             argv: vec![String::new()],
             env: BTreeMap::new(),
             stdin: None,
+            globals: serde_json::Map::new(),
             limits: Limits::DEFAULT,
             workspace: None,
             workspace_quota: None,
@@ -279,6 +282,8 @@ pub(crate) struct RunRequest<'a> {
     pub(crate) argv: &'a [String],
     pub(crate) env: &'a BTreeMap<String, String>,
     pub(crate) stdin: Option<&'a str>,
+    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
+    pub(crate) globals: &'a serde_json::Map<String, serde_json::Value>,
     pub(crate) max_result_bytes: usize,
     /// A call of a session: the program finds the names the last one left.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -477,6 +477,7 @@ impl Image {
             argv: &invocation.argv,
             env: &invocation.env,
             stdin: invocation.stdin.as_deref(),
+            globals: &invocation.globals,
             max_result_bytes: limits.result,
             session: call.is_some(),
         });

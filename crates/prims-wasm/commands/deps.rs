@@ -51,7 +51,7 @@ fn lock(arguments: &DepsLock, cache_dir: Option<&Path>) -> Result<u8, Error> {
 
 fn install(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let settings = Settings::load(&arguments.settings.0)?;
+    let settings = Settings::load_local(&arguments.settings)?;
     let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
     let ready = Instant::now();
     let (lock, _) = chosen_with(&interpreter, &settings, arguments)?;
@@ -111,7 +111,7 @@ fn download(arguments: &DepsDownload, cache_dir: Option<&Path>) -> Result<u8, Er
 
 /// What the inputs come to, and the indexes it was found on.
 fn chosen(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<(Lock, Indexes), Error> {
-    let settings = Settings::load(&arguments.settings.0)?;
+    let settings = Settings::load_local(&arguments.settings)?;
     // Whether a native wheel can be used is for the interpreter to say.
     let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
     chosen_with(&interpreter, &settings, arguments)

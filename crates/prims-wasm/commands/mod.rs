@@ -5,6 +5,7 @@ mod config;
 mod deps;
 mod example;
 mod run;
+mod serve;
 mod warm;
 
 use crate::arguments::{Arguments, Command};
@@ -26,6 +27,12 @@ pub enum Error {
     /// The settings cannot be used.
     #[error(transparent)]
     Settings(#[from] crate::settings::Error),
+    /// The HTTP server cannot be started.
+    #[error(transparent)]
+    Http(#[from] crate::http::Error),
+    /// Fetching by URL cannot be set up.
+    #[error(transparent)]
+    Fetch(#[from] crate::fetch::FetchError),
     /// The embedded guest cannot be unpacked.
     #[error(transparent)]
     Guest(#[from] crate::guest::Error),
@@ -50,6 +57,15 @@ pub enum Error {
     /// The code is not text.
     #[error("`{0}` is not UTF-8 text, expected Python code")]
     NotText(String),
+    /// A server cannot be started.
+    #[error("cannot serve on {on}")]
+    Serve {
+        /// Where.
+        on: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// Anything else that was asked for and cannot be.
     #[error("{0}")]
     Usage(String),
@@ -68,6 +84,8 @@ impl Error {
             Error::Interpreter(error) => error.hint(),
             Error::Cache(error) => error.hint().map(Into::into),
             Error::Settings(error) => error.hint(),
+            Error::Http(error) => error.hint(),
+            Error::Fetch(error) => error.hint().map(Into::into),
             Error::Read { .. } => Some("give the path of a Python file, `-` for standard input, or -c CODE".into()),
             _ => None,
         }
@@ -83,6 +101,8 @@ pub fn main() -> ExitCode {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
+        Command::Stdio(stdio) => serve::stdio(stdio, cache_dir),
+        Command::StreamableHttp(http) => serve::streamable_http(http, cache_dir),
         Command::Deps(arguments) => deps::deps(arguments, cache_dir),
         Command::Cache(arguments) => cache::cache(arguments, cache_dir),
         Command::Config(arguments) => config::config(arguments),

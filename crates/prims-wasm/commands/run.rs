@@ -14,7 +14,7 @@ use std::path::Path;
 const MAX_TEXT: u64 = 64 << 20;
 
 pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let settings = Settings::load(&arguments.settings.0)?;
+    let settings = Settings::load_local(&arguments.settings)?;
     let (code, filename) = source(arguments)?;
     let from_stdin = arguments.file.as_deref() == Some(Path::new("-"));
     let stdin = if from_stdin { None } else { input(&code)? };

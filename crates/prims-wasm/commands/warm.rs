@@ -10,7 +10,7 @@ use std::time::Instant;
 
 pub(super) fn warm(arguments: &Warm, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let settings = Settings::load(&arguments.settings.0)?;
+    let settings = Settings::load_local(&arguments.settings)?;
     let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
     let prepared = interpreter.prepare_for(&Wanted {
         requirements: &settings.packages.deps,

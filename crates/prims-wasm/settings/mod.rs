@@ -116,6 +116,23 @@ impl Settings {
         Ok(settings)
     }
 
+    /// The settings of a command that serves nobody: who runs it may have whatever the program can do.
+    pub fn load_local<const LIMITS: bool>(arguments: &LocalArguments<LIMITS>) -> Result<Settings, Error> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let mut settings = Settings::read(&layers::Layers::collect(&arguments.0, &environment)?)?;
+        settings.ceilings = CeilingSettings {
+            timeout: Limits::CEILING.wall_clock,
+            memory: ByteSize(Limits::CEILING.memory),
+            fuel: Limits::CEILING.fuel,
+            output: ByteSize(Limits::CEILING.output as u64),
+            result: ByteSize(Limits::CEILING.result as u64),
+            files: ByteSize(Limits::CEILING.files_bytes),
+            file_count: Limits::CEILING.files_count,
+        };
+        settings.check()?;
+        Ok(settings)
+    }
+
     /// What a run gets when it asks for nothing else.
     pub fn limits(&self) -> Limits {
         Limits {

@@ -1,0 +1,171 @@
+//! `prims-wasm stdio` and `prims-wasm streamable-http`: the interpreter as an MCP server.
+
+use super::Error;
+use crate::arguments::{Serving, Stdio, StreamableHttp};
+use crate::http::{self, Metrics, Readiness};
+use crate::server::{AppState, Options, SessionLimits, Sessions, serve_stdio, service};
+use crate::settings::Settings;
+use crate::{console, fetch, setup};
+use prims_cache::{Cache, Retention};
+use prims_packages::Requirements;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+mod edge;
+
+/// Threads of the runtime itself; what blocks has its own.
+const WORKERS: usize = 2;
+/// Threads for what blocks and is no run: files.
+const FILE_THREADS: usize = 32;
+/// Stack of every thread: the guest's 4 MiB and what the host needs beside it, so that no run needs a thread of its own. Only what is
+/// touched is used.
+const STACK: usize = 8 << 20;
+/// How often a server looks after the cache.
+const HOUSEKEEPING: Duration = Duration::from_secs(3600);
+
+/// What both transports stand on.
+struct Program {
+    settings: Settings,
+    cache: Cache,
+    state: AppState,
+    metrics: Arc<Metrics>,
+    readiness: Arc<Readiness>,
+}
+
+pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let program = program(&arguments.serving, cache_dir)?;
+    let runtime = runtime(&program.settings)?;
+    runtime.block_on(async {
+        let (input, output) = rmcp::transport::stdio_pipes();
+        let drain = ended_by_signal();
+        let patience = program.settings.server.drain_timeout;
+        serve_stdio(service(program.state.clone()), input, output, drain, patience).await;
+    });
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
+    let program = program(&arguments.serving, cache_dir)?;
+    let runtime = runtime(&program.settings)?;
+    runtime.block_on(async {
+        let abandon = CancellationToken::new();
+        let server = http::Server::bind(&program.settings, edge::service(&program, abandon.clone())).await?;
+        console::note(&format!("serving MCP on http://{}/mcp", server.address()));
+        let state = program.state.clone();
+        tokio::spawn(async move {
+            abandon.cancelled().await;
+            state.cancel_all();
+        });
+        server.serve(http::stop_signal()).await;
+        Ok::<(), Error>(())
+    })?;
+    program.state.cancel_all();
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+/// Fires at the first SIGTERM or SIGINT.
+fn ended_by_signal() -> CancellationToken {
+    let ended = CancellationToken::new();
+    let fire = ended.clone();
+    tokio::spawn(async move {
+        http::stop_signal().await;
+        fire.cancel();
+    });
+    ended
+}
+
+fn concurrency(settings: &Settings) -> usize {
+    match settings.runs.concurrency {
+        0 => std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
+        asked => asked as usize,
+    }
+}
+
+fn runtime(settings: &Settings) -> Result<Runtime, Error> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(concurrency(settings) + FILE_THREADS)
+        .thread_stack_size(STACK)
+        .thread_name("prims-server")
+        .enable_all()
+        .build()
+        .map_err(serve("threads"))
+}
+
+fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let on = on.to_owned();
+    move |source| Error::Serve { on, source }
+}
+
+/// Everything a transport needs. What an operator got wrong is an error now; what is slow begins in the background.
+fn program(serving: &Serving, cache_dir: Option<&Path>) -> Result<Program, Error> {
+    let settings = Settings::load(&serving.settings)?;
+    http::log::start(&settings.log);
+    let cache = setup::cache(cache_dir, &settings)?;
+    let requirements = settings.packages.deps.clone();
+    let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
+    Requirements::parse(&names)?;
+    let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
+    let state = AppState::new(Options {
+        interpreter: setup::for_server(cache.clone(), &settings, &serving.files)?,
+        sessions: Sessions::temporary(session_limits(&settings)).map_err(serve("a temporary folder"))?,
+        requirements,
+        limits: settings.limits(),
+        ceilings: settings.ceilings(),
+        concurrency: concurrency(&settings),
+        queue: settings.runs.queue as usize,
+        queue_wait: settings.runs.queue_wait,
+        fetcher: Arc::new(edge::Guarded(fetch::Fetcher::new(&settings.fetch)?)),
+        observer: Arc::new(edge::Observer(metrics.clone())),
+    });
+    let (warm, ready) = (state.clone(), readiness.clone());
+    std::thread::spawn(move || match warm.warm_up() {
+        Ok(()) => ready.ready(),
+        Err(error) => console::error(&error, error.hint()),
+    });
+    look_after(cache.clone(), &settings);
+    Ok(Program {
+        settings,
+        cache,
+        state,
+        metrics,
+        readiness,
+    })
+}
+
+fn session_limits(settings: &Settings) -> SessionLimits {
+    SessionLimits {
+        count: settings.sessions.count as usize,
+        count_per_caller: settings.sessions.per_caller as usize,
+        idle: settings.sessions.idle,
+        lifetime: settings.sessions.lifetime,
+        bytes: settings.limits().files_bytes,
+        files: settings.limits().files_count,
+        ..SessionLimits::default()
+    }
+}
+
+/// Keeps the cache within its bounds, from a thread of its own: it takes time, and nobody waits for it.
+fn look_after(cache: Cache, settings: &Settings) {
+    let retention = Retention {
+        unused_for: Some(settings.cache.max_age),
+        bytes: Some(settings.cache.max_size.0),
+    };
+    std::thread::spawn(move || {
+        loop {
+            match cache.trim(&retention) {
+                Ok(cleaned) if cleaned.removed > 0 => {
+                    tracing::info!(removed = cleaned.removed, bytes = cleaned.bytes, "cache trimmed");
+                }
+                Ok(_) => {}
+                Err(error) => tracing::warn!(%error, "the cache could not be trimmed"),
+            }
+            std::thread::sleep(HOUSEKEEPING);
+        }
+    });
+}

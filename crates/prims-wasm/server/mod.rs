@@ -1,0 +1,52 @@
+//! The interpreter as an MCP server: one service, over standard streams and over HTTP.
+//!
+//! ```text
+//!  stdio.rs ─┐                    ┌─ resources.rs ─┐
+//!            ├─▶ handler.rs (MCP) ┤                ├─▶ bridge.rs ─▶ sessions.rs ─▶ prims-interpreter
+//!  http.rs ──┘      live.rs       └─ tools/ ───────┘   (async → blocking)
+//! ```
+//!
+//! * **caller**: who asks, as far as the transport knows. **connection**: what a client's notifications refer to: the process's
+//!   standard streams, or the identifier an HTTP client got from `initialize`. Nothing but the log level and running requests belongs
+//!   to it; sessions are handles of their own.
+//! * **call**: one `tools/call`. **permit**: the right to run a guest; there are as many as cores. **incident**: a failure of ours, with an
+//!   identifier that the client sees and the log explains.
+//!
+//! Two revisions of MCP are served on one endpoint: 2026-07-28, where every request says all it needs, and the `initialize`-based ones
+//! before it, whose handshake is answered but never required.
+
+#![expect(
+    deprecated,
+    reason = "log messages are deprecated in the newest revision, and what clients of all revisions show while code runs"
+)]
+
+mod bridge;
+mod connections;
+mod deferred;
+mod fetch;
+mod handler;
+mod http;
+mod instructions;
+mod live;
+mod render;
+mod resources;
+mod sessions;
+mod state;
+mod stdio;
+mod tools;
+mod turns;
+mod workspace;
+
+pub use bridge::progress_sink;
+pub use deferred::Deferred;
+pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
+pub use handler::Server;
+pub use http::endpoint;
+pub use sessions::{SessionLimits, Sessions};
+pub use state::{AppState, Observer, Options, RunFacts};
+pub use stdio::serve_stdio;
+
+/// The MCP service on a state. Clones share everything; a transport may ask for one per request.
+pub fn service(state: AppState) -> Server {
+    Server::new(state)
+}

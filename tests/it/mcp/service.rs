@@ -1,0 +1,198 @@
+//! The service inside this process, and what it does when there is too much of something.
+
+use super::{Streams, call, run};
+use prims_sandbox::Limits;
+use prims_wasm::server::{
+    AppState, NoFetcher, Observer, Options, RunFacts, SessionLimits, Sessions, serve_stdio, service,
+};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio_util::sync::CancellationToken;
+
+/// Panics where the service does not expect it: in the middle of a call.
+struct Panics;
+
+impl Observer for Panics {
+    fn finished(&self, facts: &RunFacts) {
+        assert!(facts.status != "success", "on purpose");
+    }
+}
+
+fn state(observer: Arc<dyn Observer>) -> AppState {
+    AppState::new(Options {
+        interpreter: super::super::interpreter().clone().into(),
+        sessions: Sessions::temporary(SessionLimits::default()).expect("a folder"),
+        requirements: vec![],
+        limits: Limits::DEFAULT,
+        ceilings: Limits::CEILING,
+        concurrency: 1,
+        queue: 1,
+        queue_wait: Duration::from_secs(30),
+        fetcher: Arc::new(NoFetcher),
+        observer,
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_call_is_an_error_and_not_silence() {
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let (input, output) = tokio::io::split(server);
+    let drain = CancellationToken::new();
+    let serving = serve_stdio(
+        service(state(Arc::new(Panics))),
+        input,
+        output,
+        drain,
+        Duration::from_secs(1),
+    );
+    let serving = tokio::spawn(serving);
+    let (read, mut write) = tokio::io::split(client);
+    let mut lines = BufReader::new(read).lines();
+    for (id, code) in [(1, "1"), (2, "1/0"), (3, "1"), (4, "1/0")] {
+        write
+            .write_all(format!("{}\n", run(id, code)).as_bytes())
+            .await
+            .expect("it reads");
+        let line = lines.next_line().await.expect("it writes").expect("a line");
+        let message: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(message["id"], id);
+        if id % 2 == 1 {
+            assert_eq!(message["error"]["code"], -32603, "{message}");
+            let said = message["error"]["message"].as_str().unwrap_or_default();
+            assert!(
+                said.starts_with("internal error, incident ") && !said.contains("purpose"),
+                "{said}"
+            );
+        } else {
+            assert_eq!(message["result"]["structuredContent"]["status"], "error", "{message}");
+        }
+    }
+    drop(write);
+    drop(lines);
+    serving.await.expect("it ends");
+}
+
+#[test]
+fn more_calls_than_may_wait_are_refused_as_busy() {
+    let mut server = Streams::start(&["--concurrency", "1", "--queue", "1"]);
+    assert_eq!(server.call(1, "run_code", json!({ "code": "1" }))["return_value"], 1);
+    for id in 2..=4 {
+        server.send(&run(id, "import time; time.sleep(1); 'slept'"));
+    }
+    let refused = server.receive();
+    let reply = &refused["result"]["structuredContent"];
+    assert_eq!(
+        (&reply["status"], &reply["error"]["type"]),
+        (&json!("refused"), &json!("busy")),
+        "{refused}"
+    );
+    let hint = reply["error"]["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("again"), "{hint}");
+    for _ in 0..2 {
+        assert_eq!(server.receive()["result"]["structuredContent"]["return_value"], "slept");
+    }
+}
+
+#[test]
+fn calls_of_one_session_run_one_after_the_other_and_others_meanwhile() {
+    let mut server = Streams::start(&["--concurrency", "2"]);
+    let mut session = || server.call(1, "create_session", json!({}))["session_id"].clone();
+    let (one, other) = (session(), session());
+    let slow = "import time\nt = open('log', 'a')\nt.write('<'); t.flush()\ntime.sleep(0.3)\nt.write('>')";
+    for id in 2..=4 {
+        server.send(&call(id, "run_code", json!({ "code": slow, "session_id": one })));
+    }
+    // Those that wait for the session hold no permit: this one runs before the last of them.
+    server.send(&call(5, "run_code", json!({ "code": "5", "session_id": other })));
+    let order: Vec<_> = (0..4).map(|_| server.receive()["id"].clone()).collect();
+    assert!(order.iter().position(|id| *id == 5) < Some(3), "{order:?}");
+    let log = server.call(6, "read_file", json!({ "session_id": one, "path": "log" }));
+    assert_eq!(log["content"], "<><><>");
+}
+
+#[test]
+fn long_lists_come_in_pages() {
+    let mut server = Streams::start(&[]);
+    let session = server.call(1, "create_session", json!({}))["session_id"].clone();
+    let code = "for i in range(250): open(f'output/{i:03}', 'w').write('x')";
+    let made = server.call(2, "run_code", json!({ "code": code, "session_id": session }));
+    assert_eq!(made["artifacts"].as_array().map(Vec::len), Some(250));
+    let (mut names, mut cursor) = (vec![], json!(null));
+    for id in 3.. {
+        let params = if cursor.is_null() {
+            json!({})
+        } else {
+            json!({ "cursor": cursor })
+        };
+        let list = json!({ "jsonrpc": "2.0", "id": id, "method": "resources/list", "params": params });
+        let page = server.ask(&list)["result"].clone();
+        let resources = page["resources"].as_array().cloned().unwrap_or_default();
+        assert!(resources.len() <= 100);
+        names.extend(
+            resources
+                .iter()
+                .map(|resource| resource["name"].as_str().unwrap_or_default().to_owned()),
+        );
+        cursor = page["nextCursor"].clone();
+        if cursor.is_null() {
+            break;
+        }
+    }
+    let expected: Vec<String> = (0..250).map(|i| format!("{i:03}")).collect();
+    assert_eq!(names, expected);
+    let bad = json!({ "jsonrpc": "2.0", "id": 9, "method": "resources/list", "params": { "cursor": "Li4v" } });
+    assert_eq!(server.ask(&bad)["error"]["code"], -32602);
+}
+
+#[test]
+fn default_packages_are_there_and_named() {
+    let mut server = Streams::start(&["--deps", "numpy"]);
+    let reply = server.ask(&super::initialize(1, "2025-11-25"));
+    let instructions = reply["result"]["instructions"].as_str().unwrap_or_default();
+    assert!(instructions.contains("installed: numpy"), "{instructions}");
+    let reply = server.call(2, "run_code", json!({ "code": "import numpy; numpy.__name__" }));
+    assert_eq!(
+        (&reply["return_value"], &reply["environment"][0]["name"]),
+        (&json!("numpy"), &json!("numpy"))
+    );
+    let output = super::program(&["stdio", "--deps", "git+https://example.org/x"]).output();
+    assert_eq!(output.expect("it starts").status.code(), Some(2));
+}
+
+#[test]
+fn limits_have_ceilings_that_the_operator_sets() {
+    let mut server = Streams::start(&[
+        "--max-timeout",
+        "1s",
+        "--timeout",
+        "500ms",
+        "--max-memory",
+        "256m",
+        "--memory",
+        "128m",
+    ]);
+    let refused = |server: &mut Streams, id, field: &str, value: u64| {
+        let reply = server.call(id, "run_code", json!({ "code": "1", field: value }));
+        let message = reply["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(reply["status"] == "refused" && message.contains(field), "{reply}");
+    };
+    refused(&mut server, 1, "timeout_ms", 1001);
+    refused(&mut server, 2, "memory_mb", 257);
+    refused(&mut server, 3, "fuel", u64::MAX);
+    assert_eq!(
+        server.call(4, "run_code", json!({ "code": "while True: pass" }))["status"],
+        "timeout"
+    );
+    let reply = server.call(5, "run_code", json!({ "code": "bytearray(150 << 20)" }));
+    assert_eq!(reply["error"]["type"], "MemoryError", "{reply}");
+    let reply = server.call(
+        6,
+        "run_code",
+        json!({ "code": "len(bytearray(150 << 20))", "memory_mb": 256 }),
+    );
+    assert_eq!(reply["status"], "success", "{reply}");
+    let output = super::program(&["stdio", "--timeout", "10m", "--max-timeout", "1m"]).output();
+    assert_eq!(output.expect("it starts").status.code(), Some(2));
+}
