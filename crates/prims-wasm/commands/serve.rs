@@ -58,6 +58,8 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
         let local = listener.local_addr().map_err(failed())?;
         let drain = ended_by_signal().map_err(failed())?;
         let config = StreamableHttpServerConfig::default()
+            // A page of this very address is no stranger; all others are.
+            .with_allowed_origins([format!("http://{local}"), format!("http://localhost:{}", local.port())])
             .enforce_origin_validation()
             .with_cancellation_token(CancellationToken::new());
         let router = endpoint(service(state.clone()), config);
