@@ -1,6 +1,6 @@
 //! prims-wasm: Python for AI agents, in a real CPython compiled to WebAssembly, isolated and bounded.
 //!
-//! This package is the edge: the command line, and the guest's files embedded in the program ([`guest`]). What it does lies in
+//! This package is the edge: the command line, the MCP server ([`server`]), and the guest's files embedded in the program ([`guest`]). What it does lies in
 //! the crates below it: `prims-interpreter` (request in, report out), `prims-packages` (requirements to environment),
 //! `prims-sandbox` (image and invocation to outcome) and `prims-cache`.
 

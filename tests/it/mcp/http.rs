@@ -40,6 +40,8 @@ fn only_this_host_and_no_page_may_call() {
         assert_eq!(answer.status, 403, "{origin}: {}", answer.body);
         assert!(!answer.headers.contains("access-control"), "{}", answer.headers);
     }
+    let own = format!("http://{}", server.address);
+    assert_eq!(server.post(&message, &[("Origin", &own)]).status, 200);
     for host in ["127.0.0.1", "localhost:80", "[::1]:3001"] {
         let answer = server.post(&message, &[("Host", host)]);
         assert_eq!(answer.status, 200, "{host}: {}", answer.body);
