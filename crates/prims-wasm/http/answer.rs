@@ -84,7 +84,7 @@ impl Problem {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The rest of the body is not read.
-            Problem::TooLarge(_) | Problem::TooSlow | Problem::ContentType => {
+            Problem::TooSlow => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -3,7 +3,7 @@
 use super::answer::{self, Problem};
 use super::artifacts::{self, Artifacts};
 use super::authority::{Foreign, Names};
-use super::body::Bodies;
+use super::body::{self, Bodies};
 use super::connections::Answer;
 use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
@@ -170,7 +170,10 @@ impl Edge {
             Err(denied) => return Ok((self.denied(&denied), None)),
         };
         let ticket = self.admit(&caller, peer.ip())?;
-        self.bodies.announced(&parts.method, &parts.headers)?;
+        if let Err(problem) = self.bodies.announced(&parts.method, &parts.headers) {
+            body::discard(body);
+            return Err(problem);
+        }
         if route == Route::Artifacts {
             let keeper = self.artifacts.clone().ok_or(Problem::UnknownPath)?;
             let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers).await;

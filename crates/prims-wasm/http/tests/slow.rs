@@ -49,9 +49,11 @@ async fn heads_bodies_and_idleness_have_times() {
     }
     assert_eq!(closed(&mut kept).await.status, 0);
     // In a head that follows an answer, the time of heads counts.
+    let server = start(&[("header-timeout", "300ms"), ("idle-timeout", "1h")]).await;
     let mut again = TcpStream::connect(server.address).await.unwrap();
     again.write_all(&post("", "{}")).await.unwrap();
     assert_eq!(reply(&mut again).await.status, 200);
+    tokio::time::sleep(Duration::from_millis(400)).await;
     again.write_all(b"POST /mcp").await.unwrap();
     assert!(matches!(closed(&mut again).await.status, 0 | 408));
 }
