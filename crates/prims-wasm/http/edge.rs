@@ -116,7 +116,11 @@ impl Route {
     }
 
     fn methods(self) -> &'static str {
-        if self == Route::Mcp { "GET, POST, DELETE" } else { "GET" }
+        match self {
+            Route::Mcp => "GET, POST, DELETE",
+            Route::Alive | Route::Ready => "GET, HEAD",
+            _ => "GET",
+        }
     }
 }
 
