@@ -12,7 +12,7 @@ async fn heads_bodies_and_idleness_have_times() {
     let flags = [
         ("header-timeout", "300ms"),
         ("body-timeout", "300ms"),
-        ("idle-timeout", "600ms"),
+        ("idle-timeout", "2s"),
     ];
     let server = start(&flags).await;
     // Nothing at all, a beginning, and one byte after the other.
@@ -61,13 +61,13 @@ async fn heads_bodies_and_idleness_have_times() {
 #[tokio::test]
 async fn a_request_may_take_longer_than_all_of_these_times() {
     let flags = [
-        ("header-timeout", "50ms"),
-        ("body-timeout", "50ms"),
-        ("idle-timeout", "50ms"),
-        ("write-timeout", "50ms"),
+        ("header-timeout", "200ms"),
+        ("body-timeout", "200ms"),
+        ("idle-timeout", "200ms"),
+        ("write-timeout", "200ms"),
     ];
     let server = start(&flags).await;
-    let reply = exchange(server.address, &post("", r#"{"do": "wait"}"#)).await;
+    let reply = exchange(server.address, &post("", r#"{"do": "wait", "ms": 800}"#)).await;
     assert_eq!((reply.status, &reply.json()["waited"]), (200, &json!(true)));
 }
 
