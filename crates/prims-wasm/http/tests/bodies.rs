@@ -142,3 +142,38 @@ async fn messages_the_protocol_does_not_have() {
         assert!(reply.status != 0 && reply.status < 500, "{body}: {reply:?}");
     }
 }
+
+#[tokio::test]
+async fn headers_that_contradict_their_body() {
+    let server = start_protocol(&[]).await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run", "arguments": {}, "_meta": meta}});
+    let base = "accept: application/json, text/event-stream\r\n";
+    let version = "mcp-protocol-version: 2026-07-28\r\n";
+    let (method, name) = ("mcp-method: tools/call\r\n", "mcp-name: run\r\n");
+    let send = async |headers: String| {
+        let reply = exchange(server.address, &post(&format!("{base}{headers}"), &call.to_string())).await;
+        (reply.status, reply.json()["error"]["code"].as_i64())
+    };
+    for headers in [
+        format!("{version}mcp-method: tools/list\r\n{name}"),
+        format!("{version}{method}mcp-name: other\r\n"),
+        format!("{version}{method}mcp-name: =?base64?b3RoZXI=?=\r\n"),
+        format!("{version}{method}mcp-name: =?base64?not base64?=\r\n"),
+        format!("mcp-protocol-version: 2025-06-18\r\n{method}{name}"),
+        format!("mcp-protocol-version: 1999-01-01\r\n{method}{name}"),
+        format!("{version}{name}"),
+    ] {
+        assert_eq!(send(headers.clone()).await, (400, Some(-32020)), "{headers}");
+    }
+    for twice in [version, method, name, "mcp-session-id: a\r\nmcp-session-id: b\r\n"] {
+        let headers = format!("{version}{method}{name}{twice}");
+        assert_eq!(send(headers).await, (400, Some(-32600)), "{twice}");
+    }
+    // What agrees reaches the service, which has no such tool.
+    assert_eq!(send(format!("{version}{method}{name}")).await, (404, Some(-32601)));
+}
