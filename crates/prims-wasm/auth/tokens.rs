@@ -104,6 +104,10 @@ fn read(path: &Path) -> Result<(Arc<[Token]>, Stamp), Error> {
         path: path.to_owned(),
         source,
     };
+    // Opening a pipe would wait for whoever writes into it.
+    if !std::fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(std::io::Error::other("not a regular file")));
+    }
     let file = std::fs::File::open(path).map_err(failed)?;
     let data = file.metadata().map_err(failed)?;
     let mode = data.mode() & 0o777;

@@ -30,15 +30,23 @@ fn lookup(names: Names) -> Lookup {
 }
 
 fn fetcher_with(flags: &[(&'static str, &str)], names: Names) -> Fetcher {
-    let given = flags
-        .iter()
-        .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
-        .collect();
-    let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).unwrap();
+    fetcher_at(Pace::DEFAULT, flags, names)
+}
+
+/// One that soon gives up on servers that send nothing.
+fn impatient(flags: &[(&'static str, &str)]) -> Fetcher {
     let pace = Pace {
         bytes: 1000,
         window: Duration::from_millis(400),
     };
+    let flags = [&[("fetch-allow", "127.0.0.2")], flags].concat();
+    fetcher_at(pace, &flags, vec![])
+}
+
+fn fetcher_at(pace: Pace, flags: &[(&'static str, &str)], names: Names) -> Fetcher {
+    let given = flags.iter().map(|(flag, text)| (*flag, vec![(*text).to_owned()]));
+    let given = given.collect();
+    let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).unwrap();
     Fetcher::with(&settings.fetch, lookup(names), pace).unwrap()
 }
 
@@ -202,7 +210,7 @@ async fn addresses_that_are_not_public_are_denied_before_connecting() {
 #[tokio::test]
 async fn only_https_unless_the_operator_says_otherwise() {
     let server = fixed("127.0.0.2", ok("x")).await;
-    let strict = fetcher_with(&[("fetch-allow", "127.0.0.2")], vec![]);
+    let strict = impatient(&[]);
     let error = strict.get(&server.url("/"), 100).await.unwrap_err();
     assert!(matches!(error, FetchError::Scheme { .. }), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("--allow-http-fetch")));
@@ -270,8 +278,12 @@ async fn one_look_up_decides_and_its_address_is_the_one_used() {
     let public = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = public.accept().await {
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(ok("public").as_bytes()).await;
+            // It answers as many requests on one connection as come.
+            tokio::spawn(async move {
+                while stream.read(&mut [0; 4096]).await.is_ok_and(|count| count > 0) {
+                    let _ = stream.write_all(ok("public").as_bytes()).await;
+                }
+            });
         }
     });
     let fetcher = fetcher(vec![("rebind.example", vec![vec!["127.0.0.2"], vec!["127.0.0.1"]])]);
@@ -388,7 +400,10 @@ async fn slow_servers_are_left() {
         drop(stream);
     })
     .await;
-    let error = fetcher(vec![]).get(&silent.url("/"), 1000).await.unwrap_err();
+    let error = impatient(&[("allow-http-fetch", "true")])
+        .get(&silent.url("/"), 1000)
+        .await
+        .unwrap_err();
     assert!(matches!(error, FetchError::TooSlow { .. }), "{error:?}");
     let dripping = serve("127.0.0.2", |_, mut stream| async move {
         let _ = stream
@@ -399,7 +414,10 @@ async fn slow_servers_are_left() {
         }
     })
     .await;
-    let error = fetcher(vec![]).get(&dripping.url("/"), 1 << 20).await.unwrap_err();
+    let error = impatient(&[("allow-http-fetch", "true")])
+        .get(&dripping.url("/"), 1 << 20)
+        .await
+        .unwrap_err();
     assert!(matches!(error, FetchError::TooSlow { .. }), "{error:?}");
     // Fast enough for the pace and still without end.
     let steady = serve("127.0.0.2", |_, mut stream| async move {
@@ -411,14 +429,7 @@ async fn slow_servers_are_left() {
         }
     })
     .await;
-    let limited = fetcher_with(
-        &[
-            ("allow-http-fetch", "true"),
-            ("fetch-allow", "127.0.0.2"),
-            ("fetch-timeout", "1s"),
-        ],
-        vec![],
-    );
+    let limited = impatient(&[("allow-http-fetch", "true"), ("fetch-timeout", "1s")]);
     let error = limited.get(&steady.url("/"), 1 << 30).await.unwrap_err();
     assert!(matches!(error, FetchError::Timeout { .. }), "{error:?}");
 }
@@ -535,7 +546,7 @@ async fn only_so_many_at_a_time() {
         drop(stream);
     })
     .await;
-    let fetcher = fetcher(vec![]);
+    let fetcher = impatient(&[("allow-http-fetch", "true")]);
     let url = silent.url("/");
     let waiting: Vec<_> = (0..super::MAX_CONCURRENT)
         .map(|_| {

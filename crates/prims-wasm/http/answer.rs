@@ -13,6 +13,7 @@ pub(super) enum Problem {
     ForeignOrigin,
     UnknownPath,
     Method(&'static str),
+    Twice(&'static str),
     ContentType,
     UnexpectedBody,
     TooLarge(usize),
@@ -32,9 +33,11 @@ impl Problem {
             Problem::UnknownPath => StatusCode::NOT_FOUND,
             Problem::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Problem::ContentType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Problem::UnexpectedBody | Problem::Incomplete | Problem::TooDeep(_) | Problem::TooMany(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Problem::Twice(_)
+            | Problem::UnexpectedBody
+            | Problem::Incomplete
+            | Problem::TooDeep(_)
+            | Problem::TooMany(_) => StatusCode::BAD_REQUEST,
             Problem::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Problem::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Problem::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
@@ -49,6 +52,7 @@ impl Problem {
             Problem::ForeignOrigin => "pages of this origin may not call this server".into(),
             Problem::UnknownPath => "nothing is here, expected /mcp".into(),
             Problem::Method(allowed) => format!("the method is not one of {allowed}"),
+            Problem::Twice(name) => format!("the header `{name}` is there twice"),
             Problem::ContentType => "the body must be `application/json` without an encoding".into(),
             Problem::UnexpectedBody => "this method has no body".into(),
             Problem::TooLarge(most) => format!("the body has more than {most} bytes"),
@@ -84,7 +88,7 @@ impl Problem {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The rest of the body is not read.
-            Problem::TooLarge(_) | Problem::TooSlow | Problem::ContentType => {
+            Problem::TooSlow => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -14,6 +14,11 @@ const MAX_DEPTH: usize = 100;
 /// Values in one body: what a parser builds of each takes far more than the two bytes it may be written in.
 const MAX_VALUES: usize = 500_000;
 
+/// Read of a body that was refused.
+const MAX_DISCARDED: usize = 64 << 20;
+/// For as long.
+const DISCARD_TIME: Duration = Duration::from_secs(5);
+
 /// Takes bodies.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
@@ -61,14 +66,18 @@ impl Bodies {
     }
 
     /// Reads a body of JSON and looks at its shape.
-    pub(super) async fn take(&self, body: Body) -> Result<Taken, Problem> {
-        let taken = tokio::time::timeout(self.time, self.read(body)).await;
-        let taken = taken.map_err(|_| Problem::TooSlow)??;
+    pub(super) async fn take(&self, mut body: Body) -> Result<Taken, Problem> {
+        let taken = tokio::time::timeout(self.time, self.read(&mut body)).await;
+        let taken = taken.map_err(|_| Problem::TooSlow)?;
+        if let Err(Problem::TooLarge(_) | Problem::Overloaded) = taken {
+            discard(body);
+        }
+        let taken = taken?;
         shape(&taken.bytes)?;
         Ok(taken)
     }
 
-    async fn read(&self, mut body: Body) -> Result<Taken, Problem> {
+    async fn read(&self, body: &mut Body) -> Result<Taken, Problem> {
         let (mut bytes, mut held) = (Vec::new(), None::<OwnedSemaphorePermit>);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| Problem::Incomplete)?.into_data() else {
@@ -94,6 +103,24 @@ impl Bodies {
             _budget: held,
         })
     }
+}
+
+/// Reads on for a while and keeps nothing: a client that is still sending when its connection is closed does not see the answer
+/// that says why.
+pub(super) fn discard(mut body: Body) {
+    tokio::spawn(async move {
+        let read = async {
+            let mut left = MAX_DISCARDED;
+            while let Some(Ok(frame)) = body.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                match left.checked_sub(length) {
+                    Some(rest) => left = rest,
+                    None => break,
+                }
+            }
+        };
+        let _ = tokio::time::timeout(DISCARD_TIME, read).await;
+    });
 }
 
 /// Counts what a parser would build, in one pass that allocates nothing. It need not know whether the text is JSON.

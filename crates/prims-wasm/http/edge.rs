@@ -3,7 +3,7 @@
 use super::answer::{self, Problem};
 use super::artifacts::{self, Artifacts};
 use super::authority::{Foreign, Names};
-use super::body::Bodies;
+use super::body::{self, Bodies};
 use super::connections::Answer;
 use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
@@ -28,6 +28,8 @@ use tower::ServiceExt;
 use tracing::Instrument;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Headers that say what a request is.
+const ONCE: [&str; 4] = ["mcp-protocol-version", "mcp-method", "mcp-name", "mcp-session-id"];
 /// Where the metadata of RFC 9728 lies; the path of the resource may follow.
 const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
 
@@ -116,7 +118,11 @@ impl Route {
     }
 
     fn methods(self) -> &'static str {
-        if self == Route::Mcp { "GET, POST, DELETE" } else { "GET" }
+        match self {
+            Route::Mcp => "GET, POST, DELETE",
+            Route::Alive | Route::Ready => "GET, HEAD",
+            _ => "GET",
+        }
     }
 }
 
@@ -170,7 +176,17 @@ impl Edge {
             Err(denied) => return Ok((self.denied(&denied), None)),
         };
         let ticket = self.admit(&caller, peer.ip())?;
-        self.bodies.announced(&parts.method, &parts.headers)?;
+        // Which of two would count is a matter of taste, and those who look after this one may have another.
+        if let Some(name) = ONCE
+            .iter()
+            .find(|name| parts.headers.get_all(**name).iter().count() > 1)
+        {
+            return Err(Problem::Twice(name));
+        }
+        if let Err(problem) = self.bodies.announced(&parts.method, &parts.headers) {
+            body::discard(body);
+            return Err(problem);
+        }
         if route == Route::Artifacts {
             let keeper = self.artifacts.clone().ok_or(Problem::UnknownPath)?;
             let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers).await;

@@ -1,7 +1,7 @@
 //! Log lines, on standard error: on stdio, standard output is the protocol.
 //!
-//! What this program logs itself is at the level of the settings. Libraries are heard from `warn` on: at finer levels they log
-//! whole messages, with code, tokens and presigned URLs in them.
+//! What this program logs itself is at the level of the settings. Libraries are heard from `warn` on, because at finer levels they
+//! log whole messages, with code, tokens and presigned URLs in them; the MCP library, whose warnings quote messages too, is not.
 
 use crate::settings::{LogFormat, LogSettings};
 use std::io::IsTerminal;
@@ -29,7 +29,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let level = settings.level.word();
-    let mut directives = "warn".to_owned();
+    let mut directives = "warn,rmcp=off".to_owned();
     for name in OURS {
         directives += &format!(",{name}={level}");
     }

@@ -201,6 +201,9 @@ impl Server {
             stop.await;
             readiness.draining();
         };
+        if rustix::process::geteuid().is_root() {
+            tracing::warn!("running as root, which nothing here needs");
+        }
         tracing::info!(address = %self.address, connections = self.bounds.connections, "listening");
         connections::serve(self.listener, self.bounds, self.edge, stop, &self.abandon).await;
         tracing::info!("stopped");

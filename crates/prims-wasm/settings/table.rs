@@ -157,7 +157,7 @@ settings! {
         port: u16 = "3001", "port", "Port to listen on; 0 means any free one";
         allow_unauthenticated: bool = "false", "allow-unauthenticated", "Serve other machines without asking who they are";
         allowed_hosts: Vec<String> = "", "allowed-hosts", "Names, maybe with a port, that clients may call this server by, besides those of the loopback interface";
-        allowed_origins: Vec<String> = "", "allowed-origins", "Origins of web pages that may call this server, such as https://app.example";
+        allowed_origins: Vec<String> = "", "allowed-origins", "Origins of web pages that may call this server, such as `https://app.example`";
         public_url: Option<Url> = "", "public-url", "Where clients reach this server, if not at the address it listens on";
         max_body: ByteSize = "4m", "max-body", "Bytes of a request's body";
         max_connections: u32 = "1024", "max-connections", "Connections at the same time; fewer if the system allows fewer open files";

@@ -12,8 +12,14 @@ async fn large_bodies_are_refused_unread() {
     assert_eq!(exchange(address, &post("", &" ".repeat(100 << 10))).await.status, 200);
     let announced =
         b"POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 102401\r\n\r\n";
-    let reply = exchange(address, announced).await;
-    assert_eq!((reply.status, reply.header("connection")), (413, Some("close")));
+    // The answer does not wait for the body.
+    assert_eq!(exchange(address, announced).await.status, 413);
+    // A client that sends all of it first gets the answer too, and the connection can be used again.
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(&post("", &" ".repeat(10 << 20))).await.unwrap();
+    assert_eq!(super::reply(&mut stream).await.status, 413);
+    stream.write_all(&post("", "{}")).await.unwrap();
+    assert_eq!(super::reply(&mut stream).await.status, 200);
     let head =
         "POST /mcp HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n";
     let chunks = format!("{head}{}", format!("1000\r\n{}\r\n", " ".repeat(0x1000)).repeat(50));
@@ -32,7 +38,7 @@ async fn large_bodies_are_refused_unread() {
         let answer = super::reply(&mut stream).await;
         assert!(matches!(answer.status, 0 | 400 | 413 | 415), "{lie}: {answer:?}");
     }
-    assert_eq!(server.seen.started(), 1);
+    assert_eq!(server.seen.started(), 2);
 }
 
 #[tokio::test]
@@ -83,18 +89,23 @@ async fn bodies_together_have_a_budget() {
     assert_eq!(bodies.budget.available_permits(), 1000);
 }
 
+/// The library's own service, with nothing behind it.
 #[derive(Clone)]
 struct Nothing;
 
 impl ServerHandler for Nothing {}
 
-#[tokio::test]
-async fn messages_the_protocol_does_not_have() {
+pub(super) async fn start_protocol(flags: &[(&'static str, &str)]) -> Running {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true);
     let service = StreamableHttpService::new(|| Ok(Nothing), Arc::new(NeverSessionManager::default()), config);
-    let server = start_with(&[], Router::new().route_service("/mcp", service), Seen::default()).await;
+    start_with(flags, Router::new().route_service("/mcp", service), Seen::default()).await
+}
+
+#[tokio::test]
+async fn messages_the_protocol_does_not_have() {
+    let server = start_protocol(&[]).await;
     let accept = "accept: application/json, text/event-stream\r\n";
     let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     let reply = exchange(server.address, &post(accept, ping)).await;
@@ -130,4 +141,39 @@ async fn messages_the_protocol_does_not_have() {
         let reply = exchange(server.address, &post(accept, &body)).await;
         assert!(reply.status != 0 && reply.status < 500, "{body}: {reply:?}");
     }
+}
+
+#[tokio::test]
+async fn headers_that_contradict_their_body() {
+    let server = start_protocol(&[]).await;
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
+    let call = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run", "arguments": {}, "_meta": meta}});
+    let base = "accept: application/json, text/event-stream\r\n";
+    let version = "mcp-protocol-version: 2026-07-28\r\n";
+    let (method, name) = ("mcp-method: tools/call\r\n", "mcp-name: run\r\n");
+    let send = async |headers: String| {
+        let reply = exchange(server.address, &post(&format!("{base}{headers}"), &call.to_string())).await;
+        (reply.status, reply.json()["error"]["code"].as_i64())
+    };
+    for headers in [
+        format!("{version}mcp-method: tools/list\r\n{name}"),
+        format!("{version}{method}mcp-name: other\r\n"),
+        format!("{version}{method}mcp-name: =?base64?b3RoZXI=?=\r\n"),
+        format!("{version}{method}mcp-name: =?base64?not base64?=\r\n"),
+        format!("mcp-protocol-version: 2025-06-18\r\n{method}{name}"),
+        format!("mcp-protocol-version: 1999-01-01\r\n{method}{name}"),
+        format!("{version}{name}"),
+    ] {
+        assert_eq!(send(headers.clone()).await, (400, Some(-32020)), "{headers}");
+    }
+    for twice in [version, method, name, "mcp-session-id: a\r\nmcp-session-id: b\r\n"] {
+        let headers = format!("{version}{method}{name}{twice}");
+        assert_eq!(send(headers).await, (400, Some(-32600)), "{twice}");
+    }
+    // What agrees reaches the service, which has no such tool.
+    assert_eq!(send(format!("{version}{method}{name}")).await, (404, Some(-32601)));
 }

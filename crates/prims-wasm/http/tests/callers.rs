@@ -204,6 +204,12 @@ async fn logs_have_requests_and_no_secrets() {
         &bearer(ALICE),
     )
     .await;
+    let protocol = bodies::start_protocol(&[]).await;
+    for method in ["tools/call", "c0de"] {
+        let message = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "c0de", "arguments": {"a": "c0de"}}});
+        let accept = "accept: application/json, text/event-stream\r\n";
+        exchange(protocol.address, &post(accept, &message.to_string())).await;
+    }
     let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     for secret in [ALICE, "alice-", "wr0ng", "c0de", "f1le", "s3ss10n", "s1gnature"] {
         assert!(!text.contains(secret), "{secret} in {text}");

@@ -31,6 +31,12 @@ async fn readiness_follows_the_interpreter() {
     server.readiness.ready();
     assert_eq!(ready().await, (200, "ready\n".to_owned()));
     assert!(server.readiness.is_ready());
+    let head = exchange(
+        server.address,
+        b"HEAD /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
 }
 
 #[tokio::test]

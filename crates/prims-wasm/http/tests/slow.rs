@@ -12,7 +12,7 @@ async fn heads_bodies_and_idleness_have_times() {
     let flags = [
         ("header-timeout", "300ms"),
         ("body-timeout", "300ms"),
-        ("idle-timeout", "600ms"),
+        ("idle-timeout", "2s"),
     ];
     let server = start(&flags).await;
     // Nothing at all, a beginning, and one byte after the other.
@@ -49,9 +49,11 @@ async fn heads_bodies_and_idleness_have_times() {
     }
     assert_eq!(closed(&mut kept).await.status, 0);
     // In a head that follows an answer, the time of heads counts.
+    let server = start(&[("header-timeout", "300ms"), ("idle-timeout", "1h")]).await;
     let mut again = TcpStream::connect(server.address).await.unwrap();
     again.write_all(&post("", "{}")).await.unwrap();
     assert_eq!(reply(&mut again).await.status, 200);
+    tokio::time::sleep(Duration::from_millis(400)).await;
     again.write_all(b"POST /mcp").await.unwrap();
     assert!(matches!(closed(&mut again).await.status, 0 | 408));
 }
@@ -59,13 +61,13 @@ async fn heads_bodies_and_idleness_have_times() {
 #[tokio::test]
 async fn a_request_may_take_longer_than_all_of_these_times() {
     let flags = [
-        ("header-timeout", "50ms"),
-        ("body-timeout", "50ms"),
-        ("idle-timeout", "50ms"),
-        ("write-timeout", "50ms"),
+        ("header-timeout", "200ms"),
+        ("body-timeout", "200ms"),
+        ("idle-timeout", "200ms"),
+        ("write-timeout", "200ms"),
     ];
     let server = start(&flags).await;
-    let reply = exchange(server.address, &post("", r#"{"do": "wait"}"#)).await;
+    let reply = exchange(server.address, &post("", r#"{"do": "wait", "ms": 800}"#)).await;
     assert_eq!((reply.status, &reply.json()["waited"]), (200, &json!(true)));
 }
 
