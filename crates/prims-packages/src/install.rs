@@ -263,10 +263,9 @@ fn place<W: Packed>(
     owners: &mut Owners,
     writer: &mut DirWriter,
 ) -> Result<(), Failure> {
-    let digest = Key::new("file").with("content", &file.content).hex();
     match owners.get(&file.path) {
         // Packages may share a file, such as an empty `__init__.py` of a common namespace.
-        Some((owner, same)) if *same == digest && *owner != index => return Ok(()),
+        Some((owner, same)) if *same == file.sha256 && *owner != index => return Ok(()),
         Some((owner, _)) if *owner != index => {
             return Err(Failure::Other(Error::Clash {
                 path: file.path,
@@ -283,7 +282,7 @@ fn place<W: Packed>(
         }),
         other => Failure::Other(other.into()),
     })?;
-    owners.insert(file.path, (index, digest));
+    owners.insert(file.path, (index, file.sha256));
     Ok(())
 }
 
