@@ -8,6 +8,9 @@ use pep440_rs::{Version, VersionSpecifiers};
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
+/// Fields of a description.
+const MAX_HEADERS: usize = 10_000;
+
 /// The parts of `METADATA` that matter for choosing.
 #[derive(Clone, Debug)]
 pub struct Metadata {
@@ -95,6 +98,9 @@ fn headers(text: &[u8]) -> Result<Vec<(String, String)>, String> {
             let (name, value) = line
                 .split_once(':')
                 .ok_or_else(|| format!("a line is `{}`", line.escape_debug()))?;
+            if headers.len() == MAX_HEADERS {
+                return Err(format!("it has more than {MAX_HEADERS} fields"));
+            }
             headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
@@ -137,6 +143,10 @@ mod tests {
             "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Python: yes\n",
             " Name: a\n",
             "nonsense\n",
+            &format!(
+                "Metadata-Version: 2.1\nName: a\nVersion: 1\n{}",
+                "X: y\n".repeat(MAX_HEADERS)
+            ),
         ] {
             assert!(Metadata::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }
