@@ -46,6 +46,7 @@ mod requirement;
 mod settings;
 mod simple;
 mod target;
+mod unpack;
 mod wheel;
 
 pub use archive::ArchiveProblem;
