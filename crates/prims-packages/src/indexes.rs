@@ -217,12 +217,15 @@ impl Indexes {
 
     /// What is bundled first, then what the first index that knows the name has.
     fn look_up(&self, name: &Name) -> Result<Option<Arc<Listing>>, Error> {
+        self.progress().report(Event::Resolving { name: name.to_string() });
         let bundled = self.bundle().get(name);
         // Where a bundled wheel will do, an index that cannot be asked is no reason to fail.
         let retries = if bundled.is_some() { 0 } else { RETRIES };
         let found = match (self.first_listing(name, retries), bundled) {
             (Err(Error::Index(problem)), Some(_)) => {
-                self.report_stale(name, "bundled", &problem);
+                if !self.settings().offline {
+                    self.report_stale(name, "bundled", &problem);
+                }
                 None
             }
             (found, _) => found?,
@@ -242,7 +245,6 @@ impl Indexes {
     /// What the first index that knows the name lists.
     fn first_listing(&self, name: &Name, retries: u32) -> Result<Option<Listing>, Error> {
         for (index, down) in self.0.shared.indexes.iter().zip(&self.0.down) {
-            self.progress().report(Event::Resolving { name: name.to_string() });
             let found = match &index.location {
                 Location::Folder(path) => folder::listing(path, &index.shown, name)?,
                 Location::Web(root) => {

@@ -8,18 +8,15 @@ use crate::indexes::Indexes;
 use crate::metadata::Metadata;
 use crate::progress::Event;
 use crate::remote_metadata::verified;
-use crate::wheel::{File, Wheel};
-use prims_cache::{Cache, DirEntry, DirWriter, Key};
+use crate::unpack::{Failure, Packed, unpack};
+use crate::wheel::Wheel;
+use prims_cache::{Cache, DirEntry, Key};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Most bytes of an environment.
-const MAX_BYTES: u64 = 1 << 30;
-/// Most files of an environment.
-const MAX_FILES: u64 = 50_000;
 /// Changes with what is made from the same wheels.
 const LAYOUT: u32 = 2;
 
@@ -43,20 +40,6 @@ pub struct Environment {
 #[derive(Default, Serialize, Deserialize)]
 struct Record {
     modules: BTreeMap<String, Vec<String>>,
-}
-
-/// A wheel that is to be unpacked.
-trait Packed {
-    fn filename(&self) -> &WheelFilename;
-    /// Its file name, for messages.
-    fn file(&self) -> &str;
-    fn sha256(&self) -> &str;
-    /// Its bytes, verified. They are held no longer than it takes to unpack them.
-    fn bytes(&self) -> Result<Cow<'_, [u8]>, Error>;
-    /// Looks at the inside before it is unpacked.
-    fn inspect(&self, _inside: &Wheel) -> Result<(), Failure> {
-        Ok(())
-    }
 }
 
 impl Packed for ResolvedWheel {
@@ -207,7 +190,11 @@ fn environment<W: Packed>(
         .fold(key, |key, wheel| key.with("wheel", wheel.sha256().as_bytes()));
     let entry = cache.dir("environment", &key, |writer| {
         fetch()?;
-        unpack(wheels, writer)
+        let record = Record {
+            modules: unpack(wheels, writer)?,
+        };
+        writer.set_metadata(serde_json::to_vec(&record).unwrap_or_default());
+        Ok::<(), Error>(())
     })?;
     let Record { modules } = serde_json::from_slice(entry.metadata()).unwrap_or_default();
     let top_level: BTreeSet<&String> = modules.values().flatten().collect();
@@ -220,101 +207,4 @@ fn environment<W: Packed>(
         digest: key.hex(),
         _entry: entry,
     })
-}
-
-fn unpack<W: Packed>(wheels: &[W], writer: &mut DirWriter) -> Result<(), Error> {
-    check_sizes(wheels)?;
-    let mut modules = BTreeMap::new();
-    let mut owners = HashMap::new();
-    for (index, wheel) in wheels.iter().enumerate() {
-        let bytes = wheel.bytes()?;
-        let unpacked = Wheel::open(wheel.filename(), &bytes)
-            .map_err(Failure::Wheel)
-            .and_then(|inside| {
-                wheel.inspect(&inside)?;
-                inside.unpack(|file| place(file, index, wheels, &mut owners, writer))?;
-                Ok(inside.top_level()?)
-            });
-        let top_level = unpacked.map_err(|failure| failure.of(wheel))?;
-        modules.insert(wheel.filename().name.to_string(), top_level.into_iter().collect());
-    }
-    let record = Record { modules };
-    writer.set_metadata(serde_json::to_vec(&record).unwrap_or_default());
-    Ok(())
-}
-
-/// Announced sizes are binding: unpacking a file to more is an error. So this is decided before anything is written.
-fn check_sizes<W: Packed>(wheels: &[W]) -> Result<(), Error> {
-    let (mut bytes, mut files) = (0u64, 0u64);
-    for wheel in wheels {
-        let packed = wheel.bytes()?;
-        let inside = Wheel::open(wheel.filename(), &packed).map_err(|problem| Failure::Wheel(problem).of(wheel))?;
-        let (size, count) = inside.size();
-        (bytes, files) = (bytes.saturating_add(size), files.saturating_add(count));
-    }
-    for (found, limit, unit) in [(bytes, MAX_BYTES, "bytes"), (files, MAX_FILES, "files")] {
-        if found > limit {
-            return Err(Error::TooLarge { found, limit, unit });
-        }
-    }
-    Ok(())
-}
-
-/// Which wheel brought a file, and the digest of what it brought.
-type Owners = HashMap<String, (usize, String)>;
-
-/// Writes a file of the wheel with an index.
-fn place<W: Packed>(
-    file: File,
-    index: usize,
-    wheels: &[W],
-    owners: &mut Owners,
-    writer: &mut DirWriter,
-) -> Result<(), Failure> {
-    let digest = Key::new("file").with("content", &file.content).hex();
-    match owners.get(&file.path) {
-        // Packages may share a file, such as an empty `__init__.py` of a common namespace.
-        Some((owner, same)) if *same == digest && *owner != index => return Ok(()),
-        Some((owner, _)) if *owner != index => {
-            return Err(Failure::Other(Error::Clash {
-                path: file.path,
-                first: wheels[*owner].filename().name.to_string(),
-                second: wheels[index].filename().name.to_string(),
-            }));
-        }
-        _ => {}
-    }
-    writer.file(&file.path, &file.content).map_err(|error| match error {
-        prims_cache::Error::EntryPath { path, problem } => Failure::Wheel(WheelProblem::Path {
-            path,
-            reason: problem.to_string(),
-        }),
-        other => Failure::Other(other.into()),
-    })?;
-    owners.insert(file.path, (index, digest));
-    Ok(())
-}
-
-/// A wheel's own fault, which still lacks its name, or anything else.
-enum Failure {
-    Wheel(WheelProblem),
-    Other(Error),
-}
-
-impl Failure {
-    fn of(self, wheel: &impl Packed) -> Error {
-        match self {
-            Failure::Wheel(problem) => Error::BadWheel {
-                filename: wheel.file().to_owned(),
-                problem,
-            },
-            Failure::Other(error) => error,
-        }
-    }
-}
-
-impl From<WheelProblem> for Failure {
-    fn from(problem: WheelProblem) -> Failure {
-        Failure::Wheel(problem)
-    }
 }

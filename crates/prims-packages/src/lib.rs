@@ -52,6 +52,7 @@ mod settings;
 mod simple;
 mod specifiers;
 mod target;
+mod unpack;
 mod wheel;
 
 pub use archive::ArchiveProblem;

@@ -15,6 +15,8 @@ use std::str::FromStr;
 const MAX_DEPENDENCIES: usize = 4096;
 /// Most characters of a dependency that a message quotes.
 const MAX_QUOTED: usize = 120;
+/// Fields of a description.
+const MAX_HEADERS: usize = 10_000;
 
 /// The parts of `METADATA` that matter for choosing.
 #[derive(Clone, Debug)]
@@ -169,6 +171,9 @@ fn headers(text: &[u8]) -> Result<Vec<(String, String)>, String> {
             let (name, value) = line
                 .split_once(':')
                 .ok_or_else(|| format!("a line is `{}`", line.escape_debug()))?;
+            if headers.len() == MAX_HEADERS {
+                return Err(format!("it has more than {MAX_HEADERS} fields"));
+            }
             headers.push((name.trim().to_owned(), value.trim().to_owned()));
         }
     }
@@ -239,6 +244,10 @@ mod tests {
             "Metadata-Version: 2.1\nName: a\nVersion: 1\nRequires-Python: yes\n",
             " Name: a\n",
             "nonsense\n",
+            &format!(
+                "Metadata-Version: 2.1\nName: a\nVersion: 1\n{}",
+                "X: y\n".repeat(MAX_HEADERS)
+            ),
         ] {
             assert!(Metadata::parse(bad.as_bytes()).is_err(), "{bad:?}");
         }

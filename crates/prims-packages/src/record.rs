@@ -31,6 +31,17 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The SHA-256 of content that matches, as `RECORD` writes it.
+    pub(crate) fn sha256(self, content: &[u8]) -> String {
+        match self.hash {
+            // Computed a moment ago, to compare.
+            Some((algorithm, digest)) if algorithm == "sha256" => digest,
+            _ => base64(&Sha256::digest(content)),
+        }
+    }
+}
+
 /// Reads `RECORD`, by path.
 pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<String, Row>, String> {
     let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
@@ -57,13 +68,8 @@ pub(crate) fn parse(text: &[u8]) -> Result<BTreeMap<String, Row>, String> {
 }
 
 /// Writes a line of `RECORD`.
-pub(crate) fn line(path: &str, content: &[u8]) -> String {
-    format!(
-        "{},sha256={},{}\n",
-        quoted(path),
-        base64(&Sha256::digest(content)),
-        content.len()
-    )
+pub(crate) fn line(path: &str, sha256: &str, len: usize) -> String {
+    format!("{},sha256={sha256},{len}\n", quoted(path))
 }
 
 /// A field as CSV writes it.
@@ -151,7 +157,7 @@ mod tests {
         assert!(!rows["a.py"].matches(b"x"));
         assert!(!rows["x/RECORD"].has_hash() && !rows["x/RECORD"].matches(b""));
         assert_eq!(
-            parse(line("b,\"c\".py", b"x").as_bytes())
+            parse(line("b,\"c\".py", &base64(&Sha256::digest(b"x")), 1).as_bytes())
                 .unwrap()
                 .keys()
                 .next()

@@ -29,6 +29,8 @@ pub(crate) struct File {
     /// Below the folder packages are imported from.
     pub(crate) path: String,
     pub(crate) content: Vec<u8>,
+    /// In base64, as `RECORD` writes it.
+    pub(crate) sha256: String,
 }
 
 impl<'a> Wheel<'a> {
@@ -107,10 +109,8 @@ impl<'a> Wheel<'a> {
         for member in self.archive.members().iter().filter(|member| !member.is_folder) {
             let row = record.remove(&member.name);
             // A signature of RECORD cannot be in it with its digest. Nobody reads them here.
-            let is_signature = [".jws", ".p7s"]
-                .iter()
-                .any(|end| member.name == format!("{record_path}{end}"));
-            if member.name == record_path || is_signature {
+            let ending = member.name.strip_prefix(&record_path);
+            if ending.is_some_and(|ending| ["", ".jws", ".p7s"].contains(&ending)) {
                 if row.is_some_and(|row| row.has_hash()) {
                     return Err(WheelProblem::Content(member.name.clone()).into());
                 }
@@ -124,10 +124,12 @@ impl<'a> Wheel<'a> {
             let Some(path) = self.destination(&member.name) else {
                 continue;
             };
-            installed.push_str(&record::line(path, &content));
+            let sha256 = row.sha256(&content);
+            installed.push_str(&record::line(path, &sha256, content.len()));
             install(File {
                 path: path.to_owned(),
                 content,
+                sha256,
             })?;
         }
         if let Some(path) = record.into_keys().next() {
@@ -138,6 +140,8 @@ impl<'a> Wheel<'a> {
         install(File {
             path: record_path,
             content: installed.into_bytes(),
+            // No two wheels share it.
+            sha256: String::new(),
         })
     }
 

@@ -43,7 +43,7 @@ impl Connections {
             .enable_all()
             .build()
             .map_err(|error| error.to_string())?;
-        let client = builder.build().map_err(|error| error.to_string())?;
+        let client = builder.build().map_err(|error| super::cause(&error))?;
         let runtime = Some(runtime);
         Ok(Connections { client, runtime })
     }

@@ -220,14 +220,9 @@ impl Client {
             let waited = self.patience.connect;
             return IndexProblem::Stalled { url, waited };
         }
-        let error = error.without_url();
-        let mut cause: &dyn std::error::Error = &error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
         IndexProblem::Unreachable {
             url,
-            reason: cause.to_string().chars().take(200).collect(),
+            reason: cause(&error.without_url()),
         }
     }
 
@@ -279,6 +274,15 @@ impl Client {
             reason: reason.clone(),
         })
     }
+}
+
+/// What is at the bottom of an error.
+fn cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string().chars().take(200).collect()
 }
 
 /// Where a redirect leads, if it may be followed.

@@ -1,9 +1,11 @@
 //! Pages in JSON (PEP 691).
+//!
+//! They are read without building what they contain: a page may be as long as it may be, and what is kept of it is little.
 
-use super::File;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use std::collections::BTreeMap;
+use super::{File, MAX_FILES};
+use serde::de::{Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use std::fmt;
 use url::Url;
 
 #[derive(Deserialize)]
@@ -11,7 +13,7 @@ struct Page {
     #[serde(default)]
     meta: Meta,
     name: String,
-    files: Vec<Entry>,
+    files: Files,
 }
 
 #[derive(Deserialize, Default)]
@@ -23,70 +25,153 @@ struct Meta {
 #[derive(Deserialize)]
 struct Entry {
     #[serde(default)]
-    filename: Lenient<String>,
+    filename: Value,
     #[serde(default)]
-    url: Lenient<String>,
+    url: Value,
     #[serde(default)]
-    hashes: Lenient<BTreeMap<String, String>>,
+    hashes: Value,
     #[serde(default)]
-    size: Lenient<u64>,
+    size: Value,
     #[serde(default, rename = "requires-python")]
-    requires_python: Lenient<String>,
+    requires_python: Value,
     #[serde(default)]
-    yanked: Flag,
+    yanked: Value,
     #[serde(default, rename = "core-metadata")]
-    core_metadata: Flag,
+    core_metadata: Value,
     #[serde(default, rename = "dist-info-metadata")]
-    dist_info_metadata: Flag,
+    dist_info_metadata: Value,
 }
 
-/// A value, or something else that is taken for nothing: one odd file must not spoil a page.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Lenient<T> {
-    Some(T),
-    Other(IgnoredAny),
+/// Whatever stands somewhere: one odd file must not spoil a page.
+#[derive(Default)]
+enum Value {
+    #[default]
+    Other,
+    Flag(bool),
+    Number(u64),
+    Text(String),
+    /// A mapping, and what it has under `sha256`.
+    Hashes(Option<String>),
 }
 
-impl<T> Default for Lenient<T> {
-    fn default() -> Lenient<T> {
-        Lenient::Other(IgnoredAny)
-    }
-}
-
-impl<T> Lenient<T> {
-    fn into_option(self) -> Option<T> {
+impl Value {
+    fn text(self) -> Option<String> {
         match self {
-            Lenient::Some(value) => Some(value),
-            Lenient::Other(_) => None,
-        }
-    }
-}
-
-/// Yes, no, or yes with a reason or with hashes.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Flag {
-    Is(bool),
-    Because(String),
-    Hashes(BTreeMap<String, String>),
-    Other(IgnoredAny),
-}
-
-impl Default for Flag {
-    fn default() -> Flag {
-        Flag::Other(IgnoredAny)
-    }
-}
-
-impl Flag {
-    /// The hashes in it, if it is a yes.
-    fn hashes(self) -> Option<BTreeMap<String, String>> {
-        match self {
-            Flag::Is(true) => Some(BTreeMap::new()),
-            Flag::Hashes(hashes) => Some(hashes),
+            Value::Text(text) => Some(text),
             _ => None,
         }
+    }
+
+    fn number(self) -> Option<u64> {
+        match self {
+            Value::Number(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Whether metadata are served, and their digest.
+    fn metadata(self) -> Option<Option<String>> {
+        match self {
+            Value::Flag(true) => Some(None),
+            Value::Hashes(sha256) => Some(sha256),
+            _ => None,
+        }
+    }
+
+    /// Why a file is yanked, if it is.
+    fn reason(self) -> Option<String> {
+        match self {
+            Value::Flag(true) => Some(String::new()),
+            Value::Text(reason) => Some(reason),
+            _ => None,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> Result<Value, E> {
+        Ok(Value::Flag(flag))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(Value::Number(number))
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::Text(text.to_owned()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut sha256 = None;
+        while let Some(key) = entries.next_key::<String>()? {
+            if key == "sha256" {
+                sha256 = entries.next_value::<Value>()?.text();
+            } else {
+                entries.next_value::<IgnoredAny>()?;
+            }
+        }
+        Ok(Value::Hashes(sha256))
+    }
+}
+
+/// The files of a page, not more than any project has.
+struct Files(Vec<Entry>);
+
+impl<'de> Deserialize<'de> for Files {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Files, D::Error> {
+        deserializer.deserialize_seq(FilesVisitor)
+    }
+}
+
+struct FilesVisitor;
+
+impl<'de> Visitor<'de> for FilesVisitor {
+    type Value = Files;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a list of files")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Files, A::Error> {
+        let mut files = vec![];
+        while let Some(file) = items.next_element()? {
+            if files.len() == MAX_FILES {
+                return Err(A::Error::custom(super::too_many()));
+            }
+            files.push(file);
+        }
+        Ok(Files(files))
     }
 }
 
@@ -97,24 +182,15 @@ pub(super) fn read(page: &[u8], base: &Url) -> Result<(String, Vec<File>), Strin
         let version: String = page.meta.version.escape_debug().take(20).collect();
         return Err(format!("its format has version `{version}`, expected 1.x"));
     }
-    let files = page.files.into_iter().filter_map(|entry| {
-        let yanked = match entry.yanked {
-            Flag::Is(true) => Some(String::new()),
-            Flag::Because(reason) => Some(reason),
-            _ => None,
-        };
-        let metadata = entry.core_metadata.hashes().or(entry.dist_info_metadata.hashes());
+    let files = page.files.0.into_iter().filter_map(|entry| {
         Some(File {
-            filename: entry.filename.into_option()?,
-            url: base.join(&entry.url.into_option()?).ok()?,
-            sha256: entry
-                .hashes
-                .into_option()
-                .and_then(|mut hashes| hashes.remove("sha256")),
-            size: entry.size.into_option(),
-            requires_python: entry.requires_python.into_option(),
-            yanked,
-            metadata: metadata.map(|mut hashes| hashes.remove("sha256")),
+            filename: entry.filename.text()?,
+            url: base.join(&entry.url.text()?).ok()?,
+            sha256: entry.hashes.metadata().flatten(),
+            size: entry.size.number(),
+            requires_python: entry.requires_python.text(),
+            yanked: entry.yanked.reason(),
+            metadata: entry.core_metadata.metadata().or(entry.dist_info_metadata.metadata()),
         })
     });
     Ok((page.name, files.collect()))

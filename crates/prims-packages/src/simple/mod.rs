@@ -95,13 +95,11 @@ pub(crate) fn listing(
         }
         Format::Html => read_html(&String::from_utf8_lossy(page), url)?,
     };
-    if files.len() > MAX_FILES {
-        return Err(broken(format!(
-            "it lists {} files, expected at most {MAX_FILES}",
-            files.len()
-        )));
-    }
     offers(files, url, name, index)
+}
+
+fn too_many() -> String {
+    format!("it lists more than {MAX_FILES} files")
 }
 
 fn other_project(url: &Url, found: String, name: &Name) -> IndexProblem {
@@ -141,7 +139,8 @@ fn read_html(page: &str, url: &Url) -> Result<Vec<File>, IndexProblem> {
             _ => {}
         }
         if files.len() > MAX_FILES {
-            break;
+            let (url, reason) = (redacted(url), too_many());
+            return Err(IndexProblem::Page { url, reason });
         }
     }
     match odd {

@@ -141,7 +141,7 @@ fn more_files_than_any_project_has_are_refused() {
     );
     for (format, page) in [(Format::Html, html), (Format::Json, json)] {
         let problem = read(format, &page).unwrap_err();
-        assert!(problem.to_string().contains("expected at most 100000"), "{problem}");
+        assert!(problem.to_string().contains("more than 100000 files"), "{problem}");
     }
 }
 
