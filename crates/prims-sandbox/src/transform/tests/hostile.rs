@@ -117,7 +117,7 @@ fn everybody_calling_everybody_takes_bounded_time() {
     let wasm = wat::parse_str(format!("(module (memory 1) {functions})")).unwrap();
     let start = std::time::Instant::now();
     assert!(try_both(&wasm));
-    assert!(start.elapsed().as_secs() < 20, "{:?}", start.elapsed());
+    assert!(start.elapsed().as_secs() < 120, "{:?}", start.elapsed());
 }
 
 #[test]

@@ -432,8 +432,8 @@ fn deep_and_wide_functions_take_no_stack_and_bounded_time() {
     let outwards: String = (0..10_000).map(far).collect();
     let handlers = format!(
         "{} {}",
-        "try nop catch_all ".repeat(3_000),
-        "rethrow 0 end ".repeat(3_000)
+        "try nop catch_all ".repeat(2_000),
+        "rethrow 0 end ".repeat(2_000)
     );
     let blocks = format!(
         "{} {open} {}{}",
