@@ -46,6 +46,7 @@ mod body;
 mod callgraph;
 mod cost;
 mod describe;
+mod effort;
 mod error;
 mod globals;
 mod glue;

@@ -77,7 +77,10 @@ pub(super) fn scan(wasm: &[u8], role: Role) -> Result<Scan<'_>, TransformError> 
     scan.check_names()?;
     match role {
         Role::Main => scan.check_main()?,
-        Role::Side => scan.check_side()?,
+        Role::Side => {
+            scan.check_side()?;
+            super::effort::check(&scan)?;
+        }
     }
     Ok(scan)
 }

@@ -425,15 +425,15 @@ fn save(name: &str, wat: &str, expected: &[i32]) {
 
 #[test]
 fn deep_and_wide_functions_take_no_stack_and_bounded_time() {
-    let wide = "try nop catch $i drop catch_all rethrow 0 end ".repeat(20_000);
+    let wide = "try nop catch $i drop catch_all rethrow 0 end ".repeat(3_000);
     let open = "try ".repeat(10_000);
     let delegates = format!("{open} {}", "delegate 0 ".repeat(10_000));
     let far = |k: u32| format!("delegate {} ", 9_999 - k);
     let outwards: String = (0..10_000).map(far).collect();
     let handlers = format!(
         "{} {}",
-        "try nop catch_all ".repeat(5_000),
-        "rethrow 0 end ".repeat(5_000)
+        "try nop catch_all ".repeat(2_000),
+        "rethrow 0 end ".repeat(2_000)
     );
     let blocks = format!(
         "{} {open} {}{}",

@@ -319,9 +319,12 @@ impl Machine {
                     Flow::Thrown(exception, None | Some(0)) => exception,
                     flow => return Some(leave(flow)),
                 };
-                let fits = |handler: &&Handler| match (handler.tag, exception) {
-                    (Tag::All, _) | (Tag::Number, Exception::Number(_)) | (Tag::None, Exception::None) => true,
-                    _ => false,
+                let fits = |handler: &&Handler| {
+                    handler.tag == Tag::All
+                        || matches!(
+                            (handler.tag, exception),
+                            (Tag::Number, Exception::Number(_)) | (Tag::None, Exception::None)
+                        )
                 };
                 let Some(handler) = handlers.iter().find(fits) else {
                     return Some(Flow::Thrown(exception, None));
