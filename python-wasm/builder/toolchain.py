@@ -83,13 +83,14 @@ class Toolchain:
         cxx = ["--driver-mode=g++", *LIBCXX]
         module = ["-fPIC", *EXCEPTIONS, *SETJMP, *EMULATION]
         for name, mode in (("cc", []), ("c++", cxx), ("module-cc", module), ("module-c++", [*cxx, *module])):
-            # A side module leaves the interpreter's and the C library's symbols to the host's linker.
+            # A side module leaves the interpreter's and the C library's symbols to the host's linker, which also runs its constructors
+            # of C++ globals and must be able to find the function that does.
             script(self.bin / name, f'''flags="{' '.join(map(quote, [*flags, *mode, '--end-no-unused-arguments']))}"
 case " $* " in *" -shared "*)
   for a; do shift
     case "$a" in -Wl,--as-needed|-Wl,--no-undefined|-Wl,--allow-shlib-undefined|-Wl,-O1|-Wl,-z,*|-Wl,--start-group|-Wl,--end-group|-Wl,-soname,*|-lm) ;; *) set -- "$@" "$a";; esac
   done
-  exec "{self.zig}" clang $flags "$@" -nostdlib -Wl,--no-entry,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--strip-debug;;
+  exec "{self.zig}" clang $flags "$@" -nostdlib -Wl,--no-entry,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--export-if-defined=__wasm_call_ctors,--strip-debug;;
 esac
 exec "{self.zig}" clang $flags "$@"
 ''')
