@@ -35,6 +35,13 @@ sys/user.h sys/vfs.h sys/vt.h sys/wait.h sys/xattr.h syslog.h termios.h ucontext
 """.split()
 
 
+# What glue/files.c adds to the C library.
+DECLARED = {
+    "unistd.h": ("#ifdef __wasilibc_unmodified_upstream /* WASI has no dup */", "#if 1 /* the host has dup */"),
+    "__header_fcntl.h": ("#define F_GETFD (1)", "#define F_DUPFD (0)\n#define F_DUPFD_CLOEXEC (1030)\n#define F_GETFD (1)"),
+}
+
+
 class Toolchain:
     def __init__(self, ctx: Context):
         self.ctx = ctx
@@ -67,6 +74,11 @@ class Toolchain:
         for name in ABSENT_HEADERS:
             path = include / name
             shutil.rmtree(path) if name.endswith("/") else path.unlink(missing_ok=True)
+        for name, (before, after) in DECLARED.items():
+            text = (include / name).read_text()
+            if before not in text:
+                raise BuildError(f"{name} of this version of zig does not hold {before!r}")
+            (include / name).write_text(text.replace(before, after))
         cxx = include / "c++/v1"
         copy_new(self.zig_lib / "libcxx/include", cxx)
         copy_new(self.zig_lib / "libcxxabi/include", cxx)
