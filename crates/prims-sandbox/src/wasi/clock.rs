@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::abi::{Errno, Fail, Guest, MAX_SUBSCRIPTIONS, Res, u32_at, u64_at};
 use super::Wasi;
+use super::abi::{Errno, Fail, Guest, MAX_SUBSCRIPTIONS, Res, u32_at, u64_at};
 use crate::stop::Watch;
 
 const REALTIME: u32 = 0;

@@ -3,12 +3,12 @@
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::Wasi;
 use super::abi::{Errno, Filestat, Guest, Iovecs, Res, bits};
 use super::descriptors::Standard;
 use super::files::{Kind, OpenFile, filestat};
 use super::paths::writable;
 use super::quota::Usage;
-use super::Wasi;
 
 /// The first descriptor after the standard streams, which is the first mount.
 pub(super) const FIRST: u32 = 3;

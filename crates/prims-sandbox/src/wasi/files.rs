@@ -18,8 +18,8 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtx, WasiFilesyst
 use wasmtime_wasi::{FsPerms, OpenMode, ResourceTable, WasiCtxBuilder};
 
 use super::abi::{Errno, Filestat, Res, bits};
-use super::quota::{Quota, host};
 use super::descriptors::Standard;
+use super::quota::{Quota, host};
 use super::readdir::Listing;
 use super::{Access, WasiSpec, fd};
 

@@ -431,7 +431,10 @@ impl Files {
             Some(*depth)
         });
         let leaves = depths.enumerate().find(|(_, depth)| *depth < 0);
-        let Some(leaves) = leaves.map(|(index, _)| index).filter(|index| (1..MAX_PARTS).contains(index)) else {
+        let Some(leaves) = leaves
+            .map(|(index, _)| index)
+            .filter(|index| (1..MAX_PARTS).contains(index))
+        else {
             return Ok(None);
         };
         if path.starts_with('/') {

@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{Dir, FileType};
 
+use super::Wasi;
 use super::abi::{Guest, Res, bits};
 use super::clock::Pace;
 use super::files::inode;
 use super::quota::host;
-use super::Wasi;
 use crate::stop::Watch;
 
 const DIRENT_SIZE: u32 = 24;

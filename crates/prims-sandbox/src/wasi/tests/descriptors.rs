@@ -154,7 +154,9 @@ fn a_duplicate_is_the_same_open_file() {
     assert_eq!(guest.read(file, 100), Ok(b"bcdef".to_vec()));
     // Flags are shared too.
     guest.seek(file, 0, 0).unwrap();
-    guest.ask("fd_fdstat_set_flags", &[file.into(), bits::FD_APPEND.into()]).unwrap();
+    guest
+        .ask("fd_fdstat_set_flags", &[file.into(), bits::FD_APPEND.into()])
+        .unwrap();
     guest.write(other, b"g").unwrap();
     assert_eq!(guest.pread(file, 100, 0), Ok(b"abcdefg".to_vec()));
     // Whichever is closed first, the other goes on.
@@ -227,7 +229,10 @@ fn a_directory_can_be_duplicated() {
         assert_eq!(guest.list(copy, 1000), guest.list(directory, 1000));
         guest.open(copy, "file", 0, READ).unwrap();
         // It is no mount.
-        assert_eq!(guest.ask("fd_prestat_get", &[copy.into(), OUT.into()]), Err(Errno::Badf));
+        assert_eq!(
+            guest.ask("fd_prestat_get", &[copy.into(), OUT.into()]),
+            Err(Errno::Badf)
+        );
         assert_eq!(guest.open(copy, "../outside/secret", 0, READ), Err(Errno::Perm));
         guest.dup2(copy, 0).unwrap();
         assert_eq!(guest.stat(0, "file", 1), guest.stat(directory, "file", 1));

@@ -87,11 +87,7 @@ pub(super) static MODULE: LazyLock<(Engine, Module)> = LazyLock::new(|| {
             if returns { "(result i32)" } else { "" }
         );
         let gets: String = (0..types.len()).map(|index| format!("local.get {index} ")).collect();
-        writeln!(
-            imports,
-            r#"(import "{from}" "{name}" (func ${name} {signature}))"#
-        )
-        .unwrap();
+        writeln!(imports, r#"(import "{from}" "{name}" (func ${name} {signature}))"#).unwrap();
         writeln!(callers, r#"(func (export "{name}") {signature} {gets} call ${name})"#).unwrap();
     }
     let text = format!(r#"(module {imports} (memory (export "memory") 16) {callers})"#);
