@@ -18,9 +18,6 @@ CONFIGURE |= {"ac_cv_func_dlopen": "yes", "ac_cv_lib_dl_dlopen": "no",
 # In glue/files.c, which is linked later; or right in our host, where CPython's own answers for WASI say that they are not.
 CONFIGURE |= {f"ac_cv_func_{name}": "yes" for name in ("dup", "dup2", "dup3", "chmod", "fchmod", "fchmodat", "readv", "writev", "preadv", "pwritev")}
 
-# Functions of the C library that glue/files.c defines as __wrap_NAME.
-WRAPPED = ("chmod", "fchmod", "fchmodat", "__wasilibc_find_relpath_alloc")
-
 # Symbols of the C library's archives that drag in a `main` or make no sense in a reactor.
 NOT_EXPORTED = {"main", "_start", "__main_void", "__main_argc_argv", "__original_main", "_initialize", "__wasm_call_ctors", "__wasm_call_dtors"}
 
@@ -92,7 +89,7 @@ def link(ctx: Context, tools: Toolchain):
               tools.lib / "libc++.a", tools.lib / "libc++abi.a", tools.lib / "libunwind.a"]
     exports = sorted({s for a in system for s in wasm.archive_symbols(a)} - NOT_EXPORTED | {"__cpp_exception", "__c_longjmp", "__stack_pointer"})
     options = ["--entry=_initialize", "--stack-first", "-z", f"stack-size={STACK}", "--export-table", "--growable-table", "--export-dynamic",
-               "--lto-O3", "--build-id=none", *(f"--wrap={name}" for name in WRAPPED), "-o", ctx.work / f"python{ctx.variant}.debug.wasm", tools.lib / "crt1-reactor.o", *own,
+               "--lto-O3", "--build-id=none", "-o", ctx.work / f"python{ctx.variant}.debug.wasm", tools.lib / "crt1-reactor.o", *own,
                "--whole-archive", folder / f"libpython{ctx.python}.a", "--no-whole-archive", *(folder / a for a in archives()),
                *(tools.lib / f"lib{n}.a" for n in ("z", "bz2", "lzma", "sqlite3")), *system[2:], *system[:2], *(f"--export={s}" for s in exports)]
     response = ctx.work / "link.rsp"

@@ -15,7 +15,8 @@ EXCEPTIONS = ["-fwasm-exceptions", "-mllvm", "-wasm-use-legacy-eh=false"]
 SETJMP = ["-mllvm", "-wasm-enable-sjlj"]
 EMULATION = ["-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_PROCESS_CLOCKS", "-D_WASI_EMULATED_MMAN"]
 OPTIMIZE = ["-O3", "-DNDEBUG"]
-LIBCXX = ["-D_LIBCPP_ABI_VERSION=1", "-D_LIBCPP_ABI_NAMESPACE=__1", "-D_LIBCPP_HAS_THREADS=1", "-D_LIBCPP_HAS_THREAD_API_PTHREAD=1",
+# The second version of libc++'s binary interface, which emscripten has too: side modules built there find what they import.
+LIBCXX = ["-D_LIBCPP_ABI_VERSION=2", "-D_LIBCPP_ABI_NAMESPACE=__2", "-D_LIBCPP_HAS_THREADS=1", "-D_LIBCPP_HAS_THREAD_API_PTHREAD=1",
           "-D_LIBCPP_HAS_MONOTONIC_CLOCK=1", "-D_LIBCPP_HAS_TERMINAL=0", "-D_LIBCPP_HAS_MUSL_LIBC=1", "-D_LIBCPP_HAS_FILESYSTEM=0",
           "-D_LIBCPP_HAS_RANDOM_DEVICE=1", "-D_LIBCPP_HAS_LOCALIZATION=1", "-D_LIBCPP_HAS_UNICODE=1", "-D_LIBCPP_HAS_WIDE_CHARACTERS=1",
           "-D_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS=0", "-D_LIBCPP_HAS_TIME_ZONE_DATABASE=0", "-D_LIBCPP_PSTL_BACKEND_SERIAL",
@@ -57,7 +58,7 @@ class Toolchain:
         return [f"-ffile-prefix-map={self.ctx.work}=/build", f"-ffile-prefix-map={HERE}=/build/python-wasm"]
 
     def build(self):
-        done = stamp(self.ctx, "toolchain", self.ctx.sources["ziglang"].sha256, Path(__file__))
+        done = stamp(self.ctx, "toolchain", self.ctx.sources["ziglang"].sha256, HERE / "patches/ziglang", Path(__file__))
         if done.done():
             return
         fresh(self.root)

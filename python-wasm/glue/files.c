@@ -1,8 +1,4 @@
-/* What POSIX says of files and WASI preview 1 does not know: duplicates of descriptors, permissions, the empty path.
- *
- * Defined here, these win over the C library's. Functions that share an object file of the C library with others it needs are put
- * in their place by the linker's --wrap (see WRAPPED in builder/cpython.py).
- */
+/* What POSIX says of files and WASI preview 1 does not know: duplicates of descriptors, and permissions. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wasi/api.h>
-#include <wasi/libc-find-relpath.h>
 
 #define IMPORT(name) __attribute__((import_module("prims"), import_name(name)))
 
@@ -119,28 +114,20 @@ static int unchanged(int failed, const struct stat *status) {
     return result(status->st_mode & 0222 ? 0 : EROFS);
 }
 
-int __wrap_chmod(const char *path, mode_t mode) {
+int chmod(const char *path, mode_t mode) {
     (void)mode;
     struct stat status;
     return unchanged(stat(path, &status), &status);
 }
 
-int __wrap_fchmod(int fd, mode_t mode) {
+int fchmod(int fd, mode_t mode) {
     (void)mode;
     struct stat status;
     return unchanged(fstat(fd, &status), &status);
 }
 
-int __wrap_fchmodat(int fd, const char *path, mode_t mode, int flags) {
+int fchmodat(int fd, const char *path, mode_t mode, int flags) {
     (void)mode;
     struct stat status;
     return unchanged(fstatat(fd, path, &status, flags), &status);
-}
-
-/* Every function that takes a path asks this where it leads; the C library takes the empty path to be the working directory. */
-int __real___wasilibc_find_relpath_alloc(const char *, const char **, char **, size_t *, int);
-
-int __wrap___wasilibc_find_relpath_alloc(const char *path, const char **absolute, char **relative, size_t *size, int can_grow) {
-    if (!*path) return result(ENOENT);
-    return __real___wasilibc_find_relpath_alloc(path, absolute, relative, size, can_grow);
 }

@@ -4,5 +4,4 @@ async def name():
     return asyncio.current_task().get_name()
 async def main():
     return [await name(), await asyncio.create_task(name()), *await asyncio.gather(name(), name())]
-print(asyncio.run(main()))
-await name()
+asyncio.run(main())

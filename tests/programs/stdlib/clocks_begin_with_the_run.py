@@ -4,4 +4,4 @@ clocks = [time.process_time(), time.thread_time(), sum(os.times()[:2])]
 began = time.process_time()
 while time.process_time() - began < 0.01:
     pass
-all(0 <= clock < 2 for clock in clocks), time.get_clock_info("process_time").monotonic
+all(0 <= clock < 5 for clock in clocks), time.get_clock_info("process_time").monotonic
