@@ -15,6 +15,8 @@ CONFIGURE = {f"py_cv_module_{name}": "n/a" for name in ("_socket", "_ctypes", "_
 CONFIGURE |= {"ac_cv_func_dlopen": "yes", "ac_cv_lib_dl_dlopen": "no",
               # declared by the headers, absent from the library
               "ac_cv_func_memfd_create": "no", "ac_cv_func_setgroups": "no"}
+# In glue/files.c, which is linked later; or right in our host, where CPython's own answers for WASI say that they are not.
+CONFIGURE |= {f"ac_cv_func_{name}": "yes" for name in ("dup", "dup2", "dup3", "chmod", "fchmod", "fchmodat", "readv", "writev", "preadv", "pwritev")}
 
 # Symbols of the C library's archives that drag in a `main` or make no sense in a reactor.
 NOT_EXPORTED = {"main", "_start", "__main_void", "__main_argc_argv", "__original_main", "_initialize", "__wasm_call_ctors", "__wasm_call_dtors"}
@@ -49,12 +51,14 @@ def build_library(ctx: Context, tools: Toolchain):
     modules = sorted((HERE / "modules").glob("*.c"))
     for module in modules:
         shutil.copyfile(module, source / "Modules" / module.name)
+    site = folder / "config.site"
+    site.write_text("".join(f"{name}={value}\n" for name, value in CONFIGURE.items()))
     env = {
         "CC": str(tools.cc), "CXX": str(tools.cxx), "AR": str(tools.ar), "RANLIB": str(tools.ranlib), "CPP": f"{tools.cc} -E",
         "CFLAGS": " ".join(EMULATION), "OPT": " ".join(OPTIMIZE), "CFLAGS_NODIST": " ".join(ctx.interpreter_flags()),
-        "LDFLAGS": f"-Wl,-z,stack-size={STACK}", "CONFIG_SITE": str(source / "Tools/wasm/config.site-wasm32-wasi"),
+        "LDFLAGS": f"-Wl,-z,stack-size={STACK}", "CONFIG_SITE": f"{source}/Tools/wasm/config.site-wasm32-wasi {site}",
         "ZLIB_CFLAGS": " ", "ZLIB_LIBS": "-lz", "BZIP2_CFLAGS": " ", "BZIP2_LIBS": "-lbz2", "LIBLZMA_CFLAGS": " ", "LIBLZMA_LIBS": "-llzma",
-        "LIBSQLITE3_CFLAGS": " ", "LIBSQLITE3_LIBS": "-lsqlite3", **CONFIGURE,
+        "LIBSQLITE3_CFLAGS": " ", "LIBSQLITE3_LIBS": "-lsqlite3",
     }
     # A relative path, so that the names of static functions in the profile do not depend on where the build lies.
     ctx.run("../src/cpython/configure", "--host=wasm32-unknown-wasip1", "--build=x86_64-pc-linux-gnu", f"--with-build-python={native_python(ctx)}",

@@ -1,35 +1,47 @@
 """The files the repository carries, and the manifest that names their digests."""
 import hashlib
 import json
+import shutil
+from pathlib import Path
 
 from . import pack
 from .context import Context, fresh
 
 
 def build(ctx: Context):
-    """Fills ctx.dist."""
-    fresh(ctx.dist)
+    """Makes ctx.dist, which is replaced only when all of it is there."""
+    made = fresh(ctx.dist.with_name(f"{ctx.dist.name}.new"))
     files = [
-        compressed(ctx, "python.wasm.zst", "module", (ctx.work / "python.wasm").read_bytes()),
-        compressed(ctx, "stdlib.tar.zst", "stdlib", pack.tar(ctx.work / "stdlib")),
-        wheel(ctx, f"numpy-{ctx.sources['numpy'].version}-{ctx.tag}.whl", "wheel", ctx.work / "numpy-wheel"),
-        wheel(ctx, f"prims_selftest-1.0-{ctx.tag}.whl", "test-wheel", ctx.work / "selftest-wheel"),
+        compressed(ctx, made / "python.wasm.zst", "module", (ctx.work / "python.wasm").read_bytes()),
+        compressed(ctx, made / "stdlib.tar.zst", "stdlib", pack.tar(ctx.work / "stdlib")),
+        wheel(made / f"numpy-{ctx.sources['numpy'].version}-{ctx.tag}.whl", "wheel", ctx.work / "numpy-wheel"),
+        wheel(made / f"prims_selftest-1.0-{ctx.tag}.whl", "test-wheel", ctx.work / "selftest-wheel"),
     ]
     sources = [{"name": s.name, "version": s.version, "sha256": s.sha256, "license": s.license} for s in ctx.sources.values() if s.ships]
     manifest = {"version": 1, "python": ctx.sources["cpython"].version, "target": {"tag": ctx.tag}, "files": files, "sources": sources}
-    (ctx.dist / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    (made / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+    replace(ctx.dist, made)
 
 
-def compressed(ctx: Context, name: str, kind: str, data: bytes) -> dict:
+def replace(folder: Path, made: Path):
+    before = folder.with_name(f"{folder.name}.old")
+    if before.exists():
+        shutil.rmtree(before)
+    if folder.exists():
+        folder.rename(before)
+    made.rename(folder)
+    shutil.rmtree(before, ignore_errors=True)
+
+
+def compressed(ctx: Context, to: Path, kind: str, data: bytes) -> dict:
     packed = pack.zstd(ctx, data)
-    (ctx.dist / name).write_bytes(packed)
-    return entry(name, kind, packed, data)
+    to.write_bytes(packed)
+    return entry(to.name, kind, packed, data)
 
 
-def wheel(ctx: Context, name: str, kind: str, root) -> dict:
-    pack.wheel(root, ctx.dist / name)
-    data = (ctx.dist / name).read_bytes()
-    return entry(name, kind, data, pack.tar(root))
+def wheel(to: Path, kind: str, root: Path) -> dict:
+    pack.wheel(root, to)
+    return entry(to.name, kind, to.read_bytes(), pack.tar(root))
 
 
 def entry(name: str, kind: str, packed: bytes, unpacked: bytes) -> dict:

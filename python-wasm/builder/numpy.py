@@ -4,13 +4,10 @@ import re
 import shutil
 from pathlib import Path
 
-from . import pack, wasm
+from . import pack, stdlib, wasm
 from .context import HERE, Context, fresh, stamp
 from .cpython import native_python
 from .toolchain import Toolchain, script
-
-# Constructors of C++ globals are run by the host, which must be able to find the function that does it.
-CONSTRUCTORS = "-Wl,--export-if-defined=__wasm_call_ctors"
 
 # Meson has no word for WASI; the answers it would give for emscripten fit.
 CROSS = """
@@ -23,8 +20,6 @@ strip = 'true'
 [built-in options]
 c_args = ['-O3', '-DNDEBUG', '-Wno-date-time']
 cpp_args = ['-O3', '-DNDEBUG', '-Wno-date-time']
-c_link_args = ['{constructors}']
-cpp_link_args = ['{constructors}']
 [host_machine]
 system = 'emscripten'
 cpu_family = 'wasm32'
@@ -58,7 +53,7 @@ def compile_and_install(ctx: Context, tools: Toolchain, installed: Path):
     # Python.h includes "pyconfig.h" from its own folder, so the build interpreter's must describe the guest from here on.
     shutil.copyfile(ctx.work / "cpython/pyconfig.h", ctx.work / f"native/include/python{ctx.python}/pyconfig.h")
     cross = ctx.work / "meson.cross"
-    cross.write_text(CROSS.format(bin=tools.bin, constructors=CONSTRUCTORS))
+    cross.write_text(CROSS.format(bin=tools.bin))
     meson = [python, source / "vendored-meson/meson/meson.py"]
     env = {"NINJA": str(ninja), "PATH": f"{cython.parent}:{os.environ['PATH']}"}
     ctx.run(*meson, "setup", folder, source, "--cross-file", cross, *OPTIONS, env=env, log="numpy-setup.log")
@@ -75,6 +70,8 @@ def make_wheel(ctx: Context, installed: Path):
         module.with_name(name).write_bytes(wasm.strip(module.read_bytes()))
         module.unlink()
     neutralise(ctx, root / "numpy/__config__.py")
+    # The environment of a run is read-only: what a program imports lazily would be compiled in every run.
+    stdlib.compile_all(ctx, root, f"{stdlib.home(ctx)}/site-packages")
     write_metadata(ctx, root, ctx.src("numpy"))
     pack.check_no_host_paths(ctx, root)
 

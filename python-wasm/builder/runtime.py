@@ -36,7 +36,8 @@ def build(ctx: Context, tools: Toolchain):
 
     # The interpreter's own additions, linked as objects so that they win over the C library's weak ones.
     glue = HERE / "glue"
-    flags = [*OPTIMIZE, *EMULATION, *EXCEPTIONS, *SETJMP, f"-I{ctx.src('dlmalloc')}/libffi/src"]
-    tools.compile(out / "glue", [glue / f"{name}.c" for name in ("malloc", "dl", "libc_fixes", "logarithms")] + [glue / "tags.s"], flags)
+    flags = [*OPTIMIZE, *EMULATION, *EXCEPTIONS, *SETJMP, "-fvisibility=default", f"-I{ctx.src('dlmalloc')}/libffi/src", f"-I{zig}/libc/musl/src/math"]
+    names = ("malloc", "dl", "libc_fixes", "files", "exponentials", "logarithms", "emscripten")
+    tools.compile(out / "glue", [glue / f"{name}.c" for name in names] + [glue / "tags.s"], flags)
     tools.compile(out / "glue", [glue / "strings.c"], [*flags, "-fno-builtin"])
     done.mark()

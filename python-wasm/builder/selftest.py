@@ -3,7 +3,6 @@ import shutil
 
 from . import pack, wasm
 from .context import HERE, Context, fresh
-from .numpy import CONSTRUCTORS
 from .toolchain import Toolchain
 
 
@@ -16,7 +15,7 @@ def build(ctx: Context, tools: Toolchain):
         driver = tools.bin / ("module-c++" if cxx else "module-cc")
         out = objects / f"{module.stem}.so"
         ctx.run(driver, "-O2", *(["-std=c++20"] if cxx else []), *include, "-c", module, "-o", out.with_suffix(".o"), log=f"selftest-{module.stem}.log")
-        ctx.run(driver, "-shared", CONSTRUCTORS, out.with_suffix(".o"), "-o", out, log=f"selftest-link-{module.stem}.log")
+        ctx.run(driver, "-shared", out.with_suffix(".o"), "-o", out, log=f"selftest-link-{module.stem}.log")
         (root / "prims_selftest" / (module.stem + ctx.so_suffix)).write_bytes(wasm.strip(out.read_bytes()))
     info = root / "prims_selftest-1.0.dist-info"
     info.mkdir()

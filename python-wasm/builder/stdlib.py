@@ -22,7 +22,7 @@ def build(ctx: Context):
     shutil.copytree(HERE / "prims_runtime/prims_runtime", root / "prims_runtime", ignore=ignore)
     (root / "site-packages").mkdir()
     write_sysconfig_data(ctx, root)
-    compile_all(ctx, root)
+    compile_all(ctx, root, home(ctx))
     pack.check_no_host_paths(ctx, root)
 
 
@@ -36,6 +36,11 @@ def write_sysconfig_data(ctx: Context, root):
     (root / data.name).write_text("# What sysconfig knows of the build.\nbuild_time_vars = " + pprint.pformat(clean, sort_dicts=True, width=120) + "\n")
 
 
-def compile_all(ctx: Context, root):
-    """Bytecode that is never checked against its source; the names in it are those of the guest."""
-    ctx.run(native_python(ctx), HERE / "builder/bytecode.py", root, f"/usr/local/lib/python{ctx.python}", log="bytecode.log")
+def compile_all(ctx: Context, root, where: str):
+    """Bytecode that is never checked against its source; the names in it are those of the guest, which finds `root` at `where`."""
+    ctx.run(native_python(ctx), HERE / "builder/bytecode.py", root, where, log="bytecode.log")
+
+
+def home(ctx: Context) -> str:
+    """Where the guest finds the standard library."""
+    return f"/usr/local/lib/python{ctx.python}"

@@ -15,7 +15,8 @@ EXCEPTIONS = ["-fwasm-exceptions", "-mllvm", "-wasm-use-legacy-eh=false"]
 SETJMP = ["-mllvm", "-wasm-enable-sjlj"]
 EMULATION = ["-D_WASI_EMULATED_SIGNAL", "-D_WASI_EMULATED_GETPID", "-D_WASI_EMULATED_PROCESS_CLOCKS", "-D_WASI_EMULATED_MMAN"]
 OPTIMIZE = ["-O3", "-DNDEBUG"]
-LIBCXX = ["-D_LIBCPP_ABI_VERSION=1", "-D_LIBCPP_ABI_NAMESPACE=__1", "-D_LIBCPP_HAS_THREADS=1", "-D_LIBCPP_HAS_THREAD_API_PTHREAD=1",
+# The second version of libc++'s binary interface, which emscripten has too: side modules built there find what they import.
+LIBCXX = ["-D_LIBCPP_ABI_VERSION=2", "-D_LIBCPP_ABI_NAMESPACE=__2", "-D_LIBCPP_HAS_THREADS=1", "-D_LIBCPP_HAS_THREAD_API_PTHREAD=1",
           "-D_LIBCPP_HAS_MONOTONIC_CLOCK=1", "-D_LIBCPP_HAS_TERMINAL=0", "-D_LIBCPP_HAS_MUSL_LIBC=1", "-D_LIBCPP_HAS_FILESYSTEM=0",
           "-D_LIBCPP_HAS_RANDOM_DEVICE=1", "-D_LIBCPP_HAS_LOCALIZATION=1", "-D_LIBCPP_HAS_UNICODE=1", "-D_LIBCPP_HAS_WIDE_CHARACTERS=1",
           "-D_LIBCPP_HAS_VENDOR_AVAILABILITY_ANNOTATIONS=0", "-D_LIBCPP_HAS_TIME_ZONE_DATABASE=0", "-D_LIBCPP_PSTL_BACKEND_SERIAL",
@@ -35,6 +36,13 @@ sys/user.h sys/vfs.h sys/vt.h sys/wait.h sys/xattr.h syslog.h termios.h ucontext
 """.split()
 
 
+# What glue/files.c adds to the C library.
+DECLARED = {
+    "unistd.h": ("#ifdef __wasilibc_unmodified_upstream /* WASI has no dup */", "#if 1 /* the host has dup */"),
+    "__header_fcntl.h": ("#define F_GETFD (1)", "#define F_DUPFD (0)\n#define F_DUPFD_CLOEXEC (1030)\n#define F_GETFD (1)"),
+}
+
+
 class Toolchain:
     def __init__(self, ctx: Context):
         self.ctx = ctx
@@ -50,7 +58,7 @@ class Toolchain:
         return [f"-ffile-prefix-map={self.ctx.work}=/build", f"-ffile-prefix-map={HERE}=/build/python-wasm"]
 
     def build(self):
-        done = stamp(self.ctx, "toolchain", self.ctx.sources["ziglang"].sha256, Path(__file__))
+        done = stamp(self.ctx, "toolchain", self.ctx.sources["ziglang"].sha256, HERE / "patches/ziglang", Path(__file__))
         if done.done():
             return
         fresh(self.root)
@@ -67,6 +75,11 @@ class Toolchain:
         for name in ABSENT_HEADERS:
             path = include / name
             shutil.rmtree(path) if name.endswith("/") else path.unlink(missing_ok=True)
+        for name, (before, after) in DECLARED.items():
+            text = (include / name).read_text()
+            if before not in text:
+                raise BuildError(f"{name} of this version of zig does not hold {before!r}")
+            (include / name).write_text(text.replace(before, after))
         cxx = include / "c++/v1"
         copy_new(self.zig_lib / "libcxx/include", cxx)
         copy_new(self.zig_lib / "libcxxabi/include", cxx)
@@ -83,13 +96,14 @@ class Toolchain:
         cxx = ["--driver-mode=g++", *LIBCXX]
         module = ["-fPIC", *EXCEPTIONS, *SETJMP, *EMULATION]
         for name, mode in (("cc", []), ("c++", cxx), ("module-cc", module), ("module-c++", [*cxx, *module])):
-            # A side module leaves the interpreter's and the C library's symbols to the host's linker.
+            # A side module leaves the interpreter's and the C library's symbols to the host's linker, which also runs its constructors
+            # of C++ globals and must be able to find the function that does.
             script(self.bin / name, f'''flags="{' '.join(map(quote, [*flags, *mode, '--end-no-unused-arguments']))}"
 case " $* " in *" -shared "*)
   for a; do shift
     case "$a" in -Wl,--as-needed|-Wl,--no-undefined|-Wl,--allow-shlib-undefined|-Wl,-O1|-Wl,-z,*|-Wl,--start-group|-Wl,--end-group|-Wl,-soname,*|-lm) ;; *) set -- "$@" "$a";; esac
   done
-  exec "{self.zig}" clang $flags "$@" -nostdlib -Wl,--no-entry,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--strip-debug;;
+  exec "{self.zig}" clang $flags "$@" -nostdlib -Wl,--no-entry,--experimental-pic,--unresolved-symbols=import-dynamic,--export-dynamic,--export-if-defined=__wasm_call_ctors,--strip-debug;;
 esac
 exec "{self.zig}" clang $flags "$@"
 ''')

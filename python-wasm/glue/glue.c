@@ -6,6 +6,7 @@
  *          prims_seal()                             before a snapshot: what exists now is never freed
  * Imports  prims.respond(ptr, len)                  the reply
  *          prims.dlopen / dlsym / dlerror           side modules, which the host links (see dl.c)
+ *          prims.fd_dup / fd_dup2                   two numbers for one open file (see files.c)
  *
  * The interpreter is never finalized: the host drops an instance whole.
  */
@@ -176,4 +177,18 @@ static int seal_tracked(PyObject *op, void *unused) {
     return 1; /* go on */
 }
 
-EXPORT("prims_seal") void prims_seal(void) { PyUnstable_GC_VisitObjects(seal_tracked, NULL); }
+/* In patches/cpython/0003-task-names.patch. */
+void prims_reset_task_names(PyObject *asyncio);
+
+static void forget_rehearsals(void) {
+    PyObject *name = PyUnicode_FromString("_asyncio"), *module = name ? PyImport_GetModule(name) : NULL;
+    if (module) prims_reset_task_names(module);
+    Py_XDECREF(module);
+    Py_XDECREF(name);
+    PyErr_Clear();
+}
+
+EXPORT("prims_seal") void prims_seal(void) {
+    forget_rehearsals();
+    PyUnstable_GC_VisitObjects(seal_tracked, NULL);
+}

@@ -43,7 +43,8 @@ pub(super) struct CallGraph {
 
 /// Host functions that never call the guest. `prims.dlopen` does, it runs constructors.
 fn is_leaf(module: &str, name: &str) -> bool {
-    module == "wasi_snapshot_preview1" || (module == "prims" && matches!(name, "respond" | "dlsym" | "dlerror"))
+    module == "wasi_snapshot_preview1"
+        || (module == "prims" && matches!(name, "respond" | "dlsym" | "dlerror" | "fd_dup" | "fd_dup2"))
 }
 
 impl CallGraph {

@@ -189,6 +189,8 @@ pub(super) struct Filestat {
     pub(super) dev: u64,
     pub(super) ino: u64,
     pub(super) filetype: u8,
+    /// As in the mode of POSIX, which preview 1 does not have: two bytes of the padding behind the type.
+    pub(super) permissions: u16,
     pub(super) nlink: u64,
     pub(super) size: u64,
     /// Nanoseconds since 1970, like the two below.
@@ -206,6 +208,7 @@ impl Filestat {
         bytes[0..8].copy_from_slice(&self.dev.to_le_bytes());
         bytes[8..16].copy_from_slice(&self.ino.to_le_bytes());
         bytes[16] = self.filetype;
+        bytes[18..20].copy_from_slice(&self.permissions.to_le_bytes());
         bytes[24..32].copy_from_slice(&self.nlink.to_le_bytes());
         bytes[32..40].copy_from_slice(&self.size.to_le_bytes());
         bytes[40..48].copy_from_slice(&self.atim.to_le_bytes());

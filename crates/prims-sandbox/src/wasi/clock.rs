@@ -5,8 +5,8 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::Wasi;
 use super::abi::{Errno, Fail, Guest, MAX_SUBSCRIPTIONS, Res, u32_at, u64_at};
-use super::{Wasi, fd};
 use crate::stop::Watch;
 
 const REALTIME: u32 = 0;
@@ -154,12 +154,9 @@ impl Wasi {
 
     /// How many bytes can be moved at once, and whether that is all there will ever be.
     fn fd_ready(&mut self, number: u32, read: bool) -> Res<(u64, bool)> {
-        match number {
-            fd::STDIN | fd::STDOUT | fd::STDERR => {
-                self.check_stdio(number)?;
-                Ok(if read { (0, true) } else { (1, false) })
-            }
-            _ => {
+        match self.stream(number)? {
+            Some(_) => Ok(if read { (0, true) } else { (1, false) }),
+            None => {
                 let file = self.files().0.file(number)?;
                 if !read {
                     return Ok((1, false));

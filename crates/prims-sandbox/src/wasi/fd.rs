@@ -3,17 +3,14 @@
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::Wasi;
 use super::abi::{Errno, Filestat, Guest, Iovecs, Res, bits};
+use super::descriptors::Standard;
 use super::files::{Kind, OpenFile, filestat};
-use super::output::Stream;
+use super::paths::writable;
 use super::quota::Usage;
-use super::{Access, Wasi};
 
-/// The standard streams.
-pub(super) const STDIN: u32 = 0;
-pub(super) const STDOUT: u32 = 1;
-pub(super) const STDERR: u32 = 2;
-/// The first descriptor after them, which is the first mount.
+/// The first descriptor after the standard streams, which is the first mount.
 pub(super) const FIRST: u32 = 3;
 
 /// How much is moved between two looks at the watch.
@@ -22,38 +19,11 @@ const PIECE: usize = 4 << 20;
 const MAX_SIZE: u64 = i64::MAX as u64;
 
 impl Wasi {
-    /// Fails unless `number` is a standard stream that was not closed.
-    pub(super) fn check_stdio(&self, number: u32) -> Result<(), Errno> {
-        match self.closed.get(number as usize) {
-            Some(false) => Ok(()),
-            _ => Err(Errno::Badf),
-        }
-    }
-
-    pub(super) fn fd_close(&mut self, number: u32) -> Res<()> {
-        if number < FIRST {
-            self.check_stdio(number)?;
-            self.closed[number as usize] = true;
-            return Ok(());
-        }
-        self.files().0.close(number)
-    }
-
-    pub(super) fn fd_renumber(&mut self, from: u32, to: u32) -> Res<()> {
-        for number in [from, to] {
-            if number < FIRST {
-                self.check_stdio(number)?;
-                return Err(Errno::Notsup.into());
-            }
-        }
-        self.files().0.renumber(from, to)
-    }
-
     pub(super) fn fd_fdstat_get(&mut self, guest: &mut Guest<'_>, number: u32, out: u32) -> Res<()> {
-        let (filetype, flags, base, inheriting) = match number {
-            STDIN => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_READ, 0),
-            STDOUT | STDERR => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_WRITE, 0),
-            _ => match self.files().0.kind(number)? {
+        let (filetype, flags, base, inheriting) = match self.stream(number)? {
+            Some(Standard::Input) => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_READ, 0),
+            Some(Standard::Output(_)) => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_WRITE, 0),
+            None => match self.files().0.kind(number)? {
                 Kind::Directory => {
                     // The C library masks what it asks for with the inheriting rights, so on a read-only mount a
                     // missing right would turn "read-only file system" into a file that quietly cannot be written.
@@ -75,9 +45,6 @@ impl Wasi {
                 }
             },
         };
-        if number < FIRST {
-            self.check_stdio(number)?;
-        }
         let mut bytes = [0; 24];
         bytes[0] = filetype;
         bytes[2..4].copy_from_slice(&(flags as u16).to_le_bytes());
@@ -87,9 +54,8 @@ impl Wasi {
     }
 
     pub(super) fn fd_fdstat_set_flags(&mut self, number: u32, flags: u32) -> Res<()> {
-        if number < FIRST {
+        if self.stream(number)?.is_some() {
             // Whether they block makes no difference to the standard streams.
-            self.check_stdio(number)?;
             return if flags & !bits::FD_NONBLOCK == 0 {
                 Ok(())
             } else {
@@ -111,17 +77,15 @@ impl Wasi {
 
     /// For calls that would do nothing: fails unless `number` is open.
     pub(super) fn check_open(&mut self, number: u32) -> Res<()> {
-        if number < FIRST {
-            return Ok(self.check_stdio(number)?);
+        if self.stream(number)?.is_none() {
+            self.files().0.kind(number)?;
         }
-        self.files().0.kind(number)?;
         Ok(())
     }
 
     /// As [`Wasi::check_open`], for calls that are about files.
     pub(super) fn check_file(&mut self, number: u32) -> Res<()> {
-        if number < FIRST {
-            self.check_stdio(number)?;
+        if self.stream(number)?.is_some() {
             return Err(Errno::Spipe.into());
         }
         self.files().0.file(number)?;
@@ -130,16 +94,15 @@ impl Wasi {
 
     pub(super) fn fd_filestat_get(&mut self, guest: &mut Guest<'_>, number: u32, out: u32) -> Res<()> {
         guest.check(out, Filestat::SIZE)?;
-        let stat = if number < FIRST {
-            self.check_stdio(number)?;
+        let stat = if self.stream(number)?.is_some() {
             Filestat::default()
         } else {
             let (files, spec) = self.files();
             match files.kind(number)? {
-                Kind::File(file) => filestat(&file.host, file.mount)?,
+                Kind::File(file) => filestat(&file.host, file.mount, file.discards || writable(spec, file.mount))?,
                 Kind::Directory => {
                     let directory = files.directory(spec, number)?;
-                    filestat(&directory.host, directory.mount)?
+                    filestat(&directory.host, directory.mount, writable(spec, directory.mount))?
                 }
             }
         };
@@ -176,10 +139,7 @@ impl Wasi {
         self.check_file(number)?;
         let (files, spec) = self.files();
         let file = files.file(number)?;
-        if !matches!(
-            spec.mounts.get(file.mount).map(|mount| &mount.access),
-            Some(Access::Writable(_))
-        ) {
+        if !writable(spec, file.mount) {
             return Err(Errno::Rofs.into());
         }
         if !file.writable {
@@ -213,8 +173,7 @@ impl Wasi {
 
     pub(super) fn fd_filestat_set_times(&mut self, number: u32, atim: u64, mtim: u64, flags: u32) -> Res<()> {
         let (atim, mtim) = file_times(atim, mtim, flags)?;
-        if number < FIRST {
-            self.check_stdio(number)?;
+        if self.stream(number)?.is_some() {
             return Err(Errno::Inval.into());
         }
         let (files, spec) = self.files();
@@ -239,14 +198,11 @@ impl Wasi {
     pub(super) fn fd_read(&mut self, guest: &mut Guest<'_>, number: u32, iovs: u32, count: u32, out: u32) -> Res<()> {
         let iovecs = guest.iovecs(iovs, count)?;
         guest.check(out, 4)?;
-        if number < FIRST {
+        match self.stream(number)? {
             // Standard input is empty, and the other two cannot be read.
-            self.check_stdio(number)?;
-            return if number == STDIN {
-                Ok(guest.write_u32(out, 0)?)
-            } else {
-                Err(Errno::Badf.into())
-            };
+            Some(Standard::Input) => return Ok(guest.write_u32(out, 0)?),
+            Some(Standard::Output(_)) => return Err(Errno::Badf.into()),
+            None => {}
         }
         let (files, spec) = self.files();
         let file = files.file(number)?;
@@ -275,16 +231,14 @@ impl Wasi {
     pub(super) fn fd_write(&mut self, guest: &mut Guest<'_>, number: u32, iovs: u32, count: u32, out: u32) -> Res<()> {
         let iovecs = guest.iovecs(iovs, count)?;
         guest.check(out, 4)?;
-        let stream = match number {
-            STDOUT => Stream::Stdout,
-            STDERR => Stream::Stderr,
-            STDIN => return Err(Errno::Badf.into()),
-            _ => {
+        let stream = match self.stream(number)? {
+            Some(Standard::Output(stream)) => stream,
+            Some(Standard::Input) => return Err(Errno::Badf.into()),
+            None => {
                 let written = self.write_at(guest, number, iovecs, None)?;
                 return Ok(guest.write_u32(out, written)?);
             }
         };
-        self.check_stdio(number)?;
         for index in 0..iovecs.count {
             let (buf, len) = guest.iovec(iovecs, index)?;
             self.capture.write(stream, guest.bytes(buf, len)?, &self.spec.watch)?;

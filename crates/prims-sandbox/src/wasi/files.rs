@@ -18,6 +18,7 @@ use wasmtime_wasi::filesystem::{Descriptor, Dir, WasiFilesystemCtx, WasiFilesyst
 use wasmtime_wasi::{FsPerms, OpenMode, ResourceTable, WasiCtxBuilder};
 
 use super::abi::{Errno, Filestat, Res, bits};
+use super::descriptors::Standard;
 use super::quota::{Quota, host};
 use super::readdir::Listing;
 use super::{Access, WasiSpec, fd};
@@ -35,6 +36,10 @@ pub(super) struct Files {
     table: ResourceTable,
     /// What is open, from descriptor [`fd::FIRST`] on. The mounts come first and stay.
     open: Vec<Option<Entry>>,
+    /// What took the place of the standard streams.
+    replaced: [Option<Entry>; fd::FIRST as usize],
+    /// The files; several descriptors may be one of them.
+    files: Vec<Option<Description>>,
     mounts: usize,
     /// The most entries `open` may have.
     capacity: usize,
@@ -46,7 +51,16 @@ enum Entry {
     /// A mount nobody has looked into yet.
     Unopened,
     Directory(OpenDir),
-    File(OpenFile),
+    /// An index of `Files::files`.
+    File(usize),
+    /// A standard stream under another number.
+    Stream(Standard),
+}
+
+/// An open file and how many descriptors it has.
+struct Description {
+    file: OpenFile,
+    descriptors: u32,
 }
 
 /// An open directory.
@@ -108,6 +122,8 @@ impl Files {
             mounts: open.len(),
             lowest_free: open.len(),
             open,
+            replaced: Default::default(),
+            files: Vec::new(),
             capacity: spec.max_descriptors.saturating_sub(fd::FIRST) as usize,
         }
     }
@@ -116,39 +132,57 @@ impl Files {
         Ok(number.checked_sub(fd::FIRST).ok_or(Errno::Badf)? as usize)
     }
 
+    /// What `number` is; it may lie beyond what was ever open.
+    fn place(&mut self, number: u32) -> Option<&mut Option<Entry>> {
+        match Files::index(number) {
+            Ok(index) => self.open.get_mut(index),
+            Err(_) => self.replaced.get_mut(number as usize),
+        }
+    }
+
     fn entry(&mut self, number: u32) -> Result<&mut Entry, Errno> {
-        self.open
-            .get_mut(Files::index(number)?)
-            .and_then(Option::as_mut)
-            .ok_or(Errno::Badf)
+        self.place(number).and_then(Option::as_mut).ok_or(Errno::Badf)
+    }
+
+    /// The standard stream that was given this number.
+    pub(super) fn stream(&self, number: u32) -> Option<Standard> {
+        match self.open.get(Files::index(number).ok()?) {
+            Some(Some(Entry::Stream(stream))) => Some(*stream),
+            _ => None,
+        }
+    }
+
+    fn description(&mut self, index: usize) -> Result<&mut Description, Errno> {
+        self.files.get_mut(index).and_then(Option::as_mut).ok_or(Errno::Badf)
     }
 
     /// Whether `number` is open, and as a directory. Nothing is opened for that.
     pub(super) fn kind(&mut self, number: u32) -> Result<Kind<'_>, Errno> {
-        Ok(match self.entry(number)? {
-            Entry::Unopened | Entry::Directory(_) => Kind::Directory,
-            Entry::File(file) => Kind::File(file),
-        })
+        match *self.entry(number)? {
+            Entry::Unopened | Entry::Directory(_) => Ok(Kind::Directory),
+            Entry::File(index) => Ok(Kind::File(&mut self.description(index)?.file)),
+            // Who asks has taken care of streams before.
+            Entry::Stream(_) => Err(Errno::Badf),
+        }
     }
 
     /// The open file `number`.
     pub(super) fn file(&mut self, number: u32) -> Result<&mut OpenFile, Errno> {
-        match self.entry(number)? {
-            Entry::File(file) => Ok(file),
-            Entry::Unopened | Entry::Directory(_) => Err(Errno::Isdir),
+        match self.kind(number)? {
+            Kind::File(file) => Ok(file),
+            Kind::Directory => Err(Errno::Isdir),
         }
     }
 
     /// The open directory `number`. A mount is opened now if it was not yet.
     pub(super) fn directory(&mut self, spec: &WasiSpec, number: u32) -> Res<&mut OpenDir> {
-        let index = Files::index(number)?;
-        if let Some(Some(Entry::Unopened)) = self.open.get(index) {
-            let opened = self.open_mount(spec, index)?;
-            self.open[index] = Some(Entry::Directory(opened));
+        if let Entry::Unopened = self.entry(number)? {
+            let opened = self.open_mount(spec, Files::index(number)?)?;
+            *self.entry(number)? = Entry::Directory(opened);
         }
         match self.entry(number)? {
             Entry::Directory(directory) => Ok(directory),
-            Entry::Unopened => Err(Errno::Badf.into()),
+            Entry::Unopened | Entry::Stream(_) => Err(Errno::Badf.into()),
             Entry::File(_) => Err(Errno::Notdir.into()),
         }
     }
@@ -224,7 +258,7 @@ impl Files {
             Descriptor::Dir(directory) => Entry::Directory(self.add_directory(mount, directory)?),
             Descriptor::File(file) => {
                 let host = file.file;
-                Entry::File(OpenFile {
+                self.add_file(OpenFile {
                     mount,
                     host,
                     position: 0,
@@ -236,19 +270,85 @@ impl Files {
                 })
             }
         };
-        if self.lowest_free == self.open.len() {
-            self.open.push(None);
+        let number = fd::FIRST + self.lowest_free as u32;
+        self.put(number, entry);
+        Ok(number)
+    }
+
+    fn add_file(&mut self, file: OpenFile) -> Entry {
+        let free = self.files.iter().position(Option::is_none);
+        let index = free.unwrap_or_else(|| {
+            self.files.push(None);
+            self.files.len() - 1
+        });
+        self.files[index] = Some(Description { file, descriptors: 1 });
+        Entry::File(index)
+    }
+
+    /// Makes `number`, which must be within the table's capacity, `entry`.
+    fn put(&mut self, number: u32, entry: Entry) {
+        if let Ok(index) = Files::index(number)
+            && index >= self.open.len()
+        {
+            self.open.resize_with(index + 1, || None);
         }
-        self.open[self.lowest_free] = Some(entry);
-        Ok(fd::FIRST + self.lowest_free as u32)
+        if let Some(place) = self.place(number)
+            && let Some(before) = place.replace(entry)
+        {
+            self.discard(before);
+        }
+    }
+
+    /// The lowest free number that is not below `least`.
+    pub(super) fn free_from(&mut self, least: u32) -> Result<u32, Errno> {
+        let least = Files::index(least).unwrap_or(0);
+        if least >= self.capacity {
+            return Err(Errno::Inval);
+        }
+        self.check_room()?;
+        let free = |index: &usize| !matches!(self.open.get(*index), Some(Some(_)));
+        let found = (least.max(self.lowest_free)..self.capacity).find(free);
+        Ok(fd::FIRST + found.ok_or(Errno::Mfile)? as u32)
+    }
+
+    /// Makes `to`, a number within the table's capacity, what `from` is; a standard stream is no entry and comes as `stream`.
+    pub(super) fn duplicate(&mut self, spec: &WasiSpec, from: u32, stream: Option<Standard>, to: u32) -> Res<()> {
+        if Files::index(to).is_ok_and(|index| self.is_mount(index)) {
+            return Err(Errno::Notsup.into());
+        }
+        let entry = match stream {
+            Some(stream) => Entry::Stream(stream),
+            None => match *self.entry(from)? {
+                Entry::Stream(stream) => Entry::Stream(stream),
+                Entry::File(index) => {
+                    self.description(index)?.descriptors += 1;
+                    Entry::File(index)
+                }
+                Entry::Unopened | Entry::Directory(_) => {
+                    let directory = self.directory(spec, from)?;
+                    let (mount, handle) = (directory.mount, directory.handle);
+                    match self.table.get(&handle.resource()).map_err(|_| Errno::Badf)? {
+                        Descriptor::Dir(directory) => {
+                            let directory = directory.clone();
+                            Entry::Directory(self.add_directory(mount, directory)?)
+                        }
+                        Descriptor::File(_) => return Err(Errno::Badf.into()),
+                    }
+                }
+            },
+        };
+        self.put(to, entry);
+        Ok(())
     }
 
     /// Closes `number`. Mounts stay open: their numbers are part of what a program was started with.
     pub(super) fn close(&mut self, number: u32) -> Res<()> {
         self.entry(number)?;
-        let index = self.movable(number)?;
-        if let Some(entry) = self.open[index].take() {
+        if let Ok(index) = Files::index(number) {
+            self.movable(number)?;
             self.lowest_free = self.lowest_free.min(index);
+        }
+        if let Some(entry) = self.place(number).and_then(Option::take) {
             self.discard(entry);
         }
         Ok(())
@@ -290,8 +390,16 @@ impl Files {
                 // It is in the table, or the entry would not have been.
                 let _ = self.table.delete(Resource::<Descriptor>::new_own(directory.handle.0));
             }
-            // Closed by being dropped. A quota finds out by itself.
-            Entry::File(_) => {}
+            Entry::Stream(_) => {}
+            Entry::File(index) => {
+                if let Ok(description) = self.description(index) {
+                    description.descriptors -= 1;
+                    if description.descriptors == 0 {
+                        // Closed by being dropped. A quota finds out by itself.
+                        self.files[index] = None;
+                    }
+                }
+            }
         }
     }
 
@@ -331,24 +439,37 @@ pub(super) fn device(mount: usize) -> u64 {
     mount as u64 + 1
 }
 
-/// What the guest is told about something that is open.
-pub(super) fn filestat(host: &File, mount: usize) -> Res<Filestat> {
+/// The permissions the guest is shown: the host's say nothing about what it may do.
+pub(super) fn permissions(writable: bool, filetype: u8) -> u16 {
+    match (filetype, writable) {
+        (bits::TYPE_SYMBOLIC_LINK, _) => 0o777,
+        (bits::TYPE_DIRECTORY, true) => 0o755,
+        (bits::TYPE_DIRECTORY, false) => 0o555,
+        (_, true) => 0o644,
+        (_, false) => 0o444,
+    }
+}
+
+/// What the guest is told about something that is open, in a mount that can be written or not.
+pub(super) fn filestat(host: &File, mount: usize, writable: bool) -> Res<Filestat> {
     let metadata = host.metadata()?;
     let file_type = metadata.file_type();
     let time = |time: std::io::Result<SystemTime>| {
         let since = time.ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
         since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(0))
     };
+    let filetype = if file_type.is_dir() {
+        bits::TYPE_DIRECTORY
+    } else if file_type.is_file() {
+        bits::TYPE_REGULAR_FILE
+    } else {
+        bits::TYPE_UNKNOWN
+    };
     Ok(Filestat {
         dev: device(mount),
         ino: inode(metadata.dev(), metadata.ino()),
-        filetype: if file_type.is_dir() {
-            bits::TYPE_DIRECTORY
-        } else if file_type.is_file() {
-            bits::TYPE_REGULAR_FILE
-        } else {
-            bits::TYPE_UNKNOWN
-        },
+        filetype,
+        permissions: permissions(writable, filetype),
         nlink: metadata.nlink(),
         size: metadata.len(),
         atim: time(metadata.accessed()),

@@ -7,6 +7,8 @@ use super::paths::{PathOpen, PathTimes};
 use super::{Exit, Wasi};
 
 const MODULE: &str = "wasi_snapshot_preview1";
+/// What preview 1 lacks.
+const EXTENSIONS: &str = "prims";
 
 /// Runs a call on the state and the memory of the guest that made it.
 fn enter<T: 'static>(
@@ -32,7 +34,7 @@ fn enter<T: 'static>(
     }
 }
 
-/// Adds all of preview 1 to `linker`, for stores whose data `get` finds the state of the run in.
+/// Adds all of preview 1 and what extends it to `linker`, for stores whose data `get` finds the state of the run in.
 ///
 /// # Errors
 ///
@@ -40,9 +42,9 @@ fn enter<T: 'static>(
 pub(crate) fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) -> &mut Wasi) -> wasmtime::Result<()> {
     /// Defines functions: what they are called, what they take, and what they do.
     macro_rules! functions {
-        ($($name:ident($($arg:ident: $ty:ty),*) = |$wasi:pat_param, $guest:pat_param| $body:expr;)*) => {$(
+        ($module:ident: $($name:ident($($arg:ident: $ty:ty),*) = |$wasi:pat_param, $guest:pat_param| $body:expr;)*) => {$(
             linker.func_wrap(
-                MODULE,
+                $module,
                 stringify!($name),
                 move |mut caller: Caller<'_, T>, $($arg: $ty),*| -> wasmtime::Result<i32> {
                     enter(&mut caller, get, |$wasi, $guest| $body)
@@ -51,6 +53,7 @@ pub(crate) fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) 
         )*};
     }
     functions! {
+        MODULE:
         // The guest is told what it is called with, and its environment, in the request it serves.
         args_get(argv: u32, buf: u32) = |_, guest| none(guest, argv, buf);
         args_sizes_get(count: u32, size: u32) = |_, guest| none_sizes(guest, count, size);
@@ -136,6 +139,11 @@ pub(crate) fn add_to_linker<T: 'static>(linker: &mut Linker<T>, get: fn(&mut T) 
             |wasi, _| not_a_socket(wasi, fd);
         sock_send(fd: u32, _iovs: u32, _count: u32, _flags: u32, _size: u32) = |wasi, _| not_a_socket(wasi, fd);
         sock_shutdown(fd: u32, _how: u32) = |wasi, _| not_a_socket(wasi, fd);
+    }
+    functions! {
+        EXTENSIONS:
+        fd_dup(fd: u32, least: u32, out: u32) = |wasi, guest| wasi.fd_dup(guest, fd, least, out);
+        fd_dup2(from: u32, to: u32) = |wasi, _| wasi.fd_dup2(from, to);
     }
     linker.func_wrap(MODULE, "proc_exit", |code: u32| -> wasmtime::Result<()> {
         Err(Exit(code).into())

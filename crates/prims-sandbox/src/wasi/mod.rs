@@ -1,4 +1,4 @@
-//! What the guest sees of the world: the 46 functions of WASI preview 1.
+//! What the guest sees of the world: the 46 functions of WASI preview 1, and two that duplicate descriptors.
 //!
 //! Files are wasmtime-wasi's business: it resolves every path, below the directories a run is given. Everything it leaves
 //! unbounded is ours: the descriptor table, output, waiting, randomness, how much a directory may hold, how much one call
@@ -11,6 +11,7 @@
 
 mod abi;
 mod clock;
+mod descriptors;
 mod fd;
 mod files;
 mod linker;
@@ -35,6 +36,7 @@ pub(crate) use quota::{Quota, Reservation};
 pub(crate) use random::Entropy;
 
 use crate::stop::{Cancel, Watch};
+use descriptors::Slot;
 use files::Files;
 use output::Capture;
 
@@ -184,8 +186,8 @@ pub(crate) struct Wasi {
     started: Instant,
     memory: Option<Memory>,
     capture: Capture,
-    /// Which of the standard streams the guest has closed.
-    closed: [bool; 3],
+    /// What the numbers of the standard streams stand for.
+    standard: [Slot; 3],
     files: Option<Box<Files>>,
 }
 
@@ -198,7 +200,7 @@ impl Wasi {
             started: Instant::now(),
             memory: None,
             capture,
-            closed: [false; 3],
+            standard: Slot::INITIAL,
             files: None,
         }
     }

@@ -15,7 +15,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 
 use super::abi::{Errno, Fail, Filestat, Guest, MAX_PATH, Res, bits};
 use super::fd::{NewTime, file_times};
-use super::files::{Files, Handle, Opened, device, finish};
+use super::files::{Files, Handle, Opened, device, finish, permissions};
 use super::quota::{MAX_DEPTH, Tree, Usage, host};
 use super::{Access, Mount, Wasi, WasiSpec, fd};
 
@@ -32,13 +32,15 @@ struct At {
 impl Wasi {
     /// Reads a path that starts at directory `number`.
     fn at(&mut self, guest: &Guest<'_>, number: u32, ptr: u32, len: u32) -> Res<At> {
-        if number < fd::FIRST {
-            self.check_stdio(number)?;
+        if self.stream(number)?.is_some() {
             return Err(Errno::Notdir.into());
         }
         let (files, spec) = self.files();
         let directory = files.directory(spec, number)?;
-        let (mount, handle, path) = (directory.mount, directory.handle, guest.path(ptr, len)?);
+        let (mount, handle, mut path) = (directory.mount, directory.handle, guest.path(ptr, len)?);
+        if let Some(rest) = files.climbing(handle, &path)? {
+            path = rest;
+        }
         if let Some((mount, path)) = files.mount_above(spec, number, &path) {
             let handle = files.directory(spec, fd::FIRST + mount as u32)?.handle;
             return Ok(At { mount, handle, path });
@@ -166,7 +168,9 @@ impl Wasi {
     ) -> Res<()> {
         guest.check(out, Filestat::SIZE)?;
         let follow = path_flags(lookup)?;
-        let At { mount, handle, path } = self.at(guest, number, ptr, len)?;
+        let at = self.at(guest, number, ptr, len)?;
+        let writable = self.is_null(&at) || writable(&self.spec, at.mount);
+        let At { mount, handle, path } = at;
         let follow = follow_directory(&path, follow);
         let view = &mut self.files().0.view();
         let stat = finish(view.stat_at(handle.resource(), follow, path.clone()))??;
@@ -175,17 +179,19 @@ impl Wasi {
             let time = time.map(|time| u128::from(time.seconds) * 1_000_000_000 + u128::from(time.nanoseconds));
             time.map_or(0, |nanos| u64::try_from(nanos).unwrap_or(0))
         };
+        let filetype = match stat.type_ {
+            DescriptorType::Directory => bits::TYPE_DIRECTORY,
+            DescriptorType::RegularFile => bits::TYPE_REGULAR_FILE,
+            DescriptorType::SymbolicLink => bits::TYPE_SYMBOLIC_LINK,
+            DescriptorType::CharacterDevice => bits::TYPE_CHARACTER_DEVICE,
+            DescriptorType::BlockDevice => bits::TYPE_BLOCK_DEVICE,
+            _ => bits::TYPE_UNKNOWN,
+        };
         let stat = Filestat {
             dev: device(mount),
             ino: hash.lower,
-            filetype: match stat.type_ {
-                DescriptorType::Directory => bits::TYPE_DIRECTORY,
-                DescriptorType::RegularFile => bits::TYPE_REGULAR_FILE,
-                DescriptorType::SymbolicLink => bits::TYPE_SYMBOLIC_LINK,
-                DescriptorType::CharacterDevice => bits::TYPE_CHARACTER_DEVICE,
-                DescriptorType::BlockDevice => bits::TYPE_BLOCK_DEVICE,
-                _ => bits::TYPE_UNKNOWN,
-            },
+            filetype,
+            permissions: permissions(writable, filetype),
             nlink: stat.link_count,
             size: stat.size,
             atim: time(stat.data_access_timestamp),
@@ -377,10 +383,7 @@ impl Files {
     /// as `../tmp/x` below `/workspace`. `None` if it does not go up, or not to any mount; below the mount that is found,
     /// what is left of the path is resolved like any other.
     fn mount_above(&self, spec: &WasiSpec, number: u32, path: &str) -> Option<(usize, String)> {
-        fn parts(path: &str) -> impl Iterator<Item = &str> {
-            path.split('/').filter(|part| !matches!(*part, "" | "."))
-        }
-        let mut mount = (number - fd::FIRST) as usize;
+        let mut mount = number.checked_sub(fd::FIRST)? as usize;
         if path.starts_with('/') || !self.is_mount(mount) || parts(path).next() != Some("..") {
             return None;
         }
@@ -414,6 +417,43 @@ impl Files {
             path.push('/');
         }
         Some((mount, path))
+    }
+
+    /// For a path like `a/../../tmp/x`, which goes down before it leaves its mount: what is left of it when the part that cancels
+    /// itself out is taken away. That part must be there and go through no link. wasmtime-wasi refuses all such paths, but where
+    /// nothing is there a program expects to be told so.
+    fn climbing(&mut self, handle: Handle, path: &str) -> Res<Option<String>> {
+        /// Each of them is looked up.
+        const MAX_PARTS: usize = 64;
+        let parts: Vec<&str> = parts(path).collect();
+        let depths = parts.iter().scan(0i32, |depth, part| {
+            *depth += if *part == ".." { -1 } else { 1 };
+            Some(*depth)
+        });
+        let leaves = depths.enumerate().find(|(_, depth)| *depth < 0);
+        let Some(leaves) = leaves
+            .map(|(index, _)| index)
+            .filter(|index| (1..MAX_PARTS).contains(index))
+        else {
+            return Ok(None);
+        };
+        if path.starts_with('/') {
+            return Ok(None);
+        }
+        for end in 1..=leaves {
+            if parts[end - 1] == ".." {
+                continue;
+            }
+            let name = parts[..end].join("/");
+            let stat = finish(self.view().stat_at(handle.resource(), PathFlags::empty(), name))??;
+            match stat.type_ {
+                DescriptorType::Directory => {}
+                DescriptorType::SymbolicLink => return Ok(None),
+                _ => return Err(Errno::Notdir.into()),
+            }
+        }
+        let slash = if names_directory(path) { "/" } else { "" };
+        Ok(Some(parts[leaves..].join("/") + slash))
     }
 
     /// Opens the directory `path` below `handle`, for a moment.
@@ -469,12 +509,17 @@ impl Files {
     }
 }
 
+/// The names in a path.
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split('/').filter(|part| !matches!(*part, "" | "."))
+}
+
 /// `flag`, or no flag at all.
 fn either<F: Default>(given: bool, flag: F) -> F {
     if given { flag } else { F::default() }
 }
 
-fn writable(spec: &WasiSpec, mount: usize) -> bool {
+pub(super) fn writable(spec: &WasiSpec, mount: usize) -> bool {
     matches!(
         spec.mounts.get(mount).map(|mount| &mount.access),
         Some(Access::Writable(_))

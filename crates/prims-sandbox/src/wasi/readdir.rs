@@ -7,11 +7,11 @@ use std::os::unix::fs::MetadataExt;
 
 use rustix::fs::{Dir, FileType};
 
+use super::Wasi;
 use super::abi::{Guest, Res, bits};
 use super::clock::Pace;
 use super::files::inode;
 use super::quota::host;
-use super::{Wasi, fd};
 use crate::stop::Watch;
 
 const DIRENT_SIZE: u32 = 24;
@@ -98,8 +98,7 @@ impl Wasi {
     ) -> Res<()> {
         guest.check(buf, buf_len)?;
         guest.check(out, 4)?;
-        if number < fd::FIRST {
-            self.check_stdio(number)?;
+        if self.stream(number)?.is_some() {
             return Err(super::abi::Errno::Notdir.into());
         }
         let (files, spec) = self.files();

@@ -13,6 +13,7 @@ use crate::wasi::abi::{Errno, bits};
 fn theirs(host: &Host) -> Guest<WasiP1Ctx> {
     let mut linker = Linker::new(&MODULE.0);
     add_to_linker_sync(&mut linker, |context| context).unwrap();
+    linker.define_unknown_imports_as_traps(&MODULE.1).unwrap();
     let mut context = WasiCtxBuilder::new();
     context.allow_blocking_current_thread(true);
     for (name, permissions) in [

@@ -140,3 +140,164 @@ fn there_are_no_sockets() {
     }
     assert_eq!(guest.ask("sock_accept", &[99, 0, OUT.into()]), Err(Errno::Badf));
 }
+
+#[test]
+fn a_duplicate_is_the_same_open_file() {
+    let mut guest = Guest::on_its_own();
+    let file = guest.create(WORK, "file").unwrap();
+    let other = guest.dup(file, 0).unwrap();
+    assert_eq!((file, other), (6, 7));
+    guest.write(file, b"abc").unwrap();
+    guest.write(other, b"def").unwrap();
+    assert_eq!(guest.seek(file, 0, 1), Ok(6));
+    guest.seek(other, 1, 0).unwrap();
+    assert_eq!(guest.read(file, 100), Ok(b"bcdef".to_vec()));
+    // Flags are shared too.
+    guest.seek(file, 0, 0).unwrap();
+    guest
+        .ask("fd_fdstat_set_flags", &[file.into(), bits::FD_APPEND.into()])
+        .unwrap();
+    guest.write(other, b"g").unwrap();
+    assert_eq!(guest.pread(file, 100, 0), Ok(b"abcdefg".to_vec()));
+    // Whichever is closed first, the other goes on.
+    guest.close(file).unwrap();
+    assert_eq!(guest.read(file, 1), Err(Errno::Badf));
+    assert_eq!(guest.pread(other, 3, 0), Ok(b"abc".to_vec()));
+    assert_eq!(guest.dup(other, 0), Ok(6));
+    guest.close(other).unwrap();
+    assert_eq!(guest.pread(6, 3, 0), Ok(b"abc".to_vec()));
+    // A file that is opened twice is two.
+    let again = guest.open(WORK, "file", 0, READ).unwrap();
+    guest.seek(again, 2, 0).unwrap();
+    assert_eq!(guest.seek(6, 0, 0), Ok(0));
+    assert_eq!(guest.read(again, 1), Ok(b"c".to_vec()));
+}
+
+#[test]
+fn a_duplicate_gets_the_number_that_was_asked_for() {
+    let host = Host::with_quota(1 << 20, 1000);
+    let mut guest = host.guest();
+    let file = guest.create(WORK, "file").unwrap();
+    assert_eq!(guest.dup(file, 20), Ok(20));
+    assert_eq!(guest.dup(file, 20), Ok(21));
+    assert_eq!(guest.dup(file, 7), Ok(7));
+    assert_eq!(guest.dup(file, 255), Ok(255));
+    assert_eq!(guest.dup(file, 255), Err(Errno::Mfile));
+    for least in [256, 1 << 31, u32::MAX] {
+        assert_eq!(guest.dup(file, least), Err(Errno::Inval));
+    }
+    guest.dup2(file, 30).unwrap();
+    guest.dup2(30, 20).unwrap();
+    guest.dup2(file, file).unwrap();
+    assert_eq!(guest.create(WORK, "another"), Ok(8));
+    guest.dup2(8, 30).unwrap();
+    guest.write(30, b"there").unwrap();
+    assert_eq!(std::fs::read(host.work().join("another")).unwrap(), b"there");
+    for (from, to) in [(99, 6), (6, 256), (6, u32::MAX), (99, 99), (u32::MAX, 6), (256, 0)] {
+        assert_eq!(guest.dup2(from, to), Err(Errno::Badf), "{from} {to}");
+    }
+    for mount in [RO, WORK, OTHER] {
+        assert_eq!(guest.dup2(file, mount), Err(Errno::Notsup));
+    }
+    assert_eq!(guest.dup(99, 0), Err(Errno::Badf));
+    // Every descriptor counts, and those that are refused leave nothing behind.
+    let mut count = guest.wasi().open_descriptors();
+    while guest.dup(file, 0).is_ok() {
+        count += 1;
+    }
+    assert_eq!((count, guest.wasi().open_descriptors()), (250, 250));
+    for _ in 0..10_000 {
+        assert_eq!(guest.dup(file, 0), Err(Errno::Mfile));
+        assert_eq!(guest.dup(WORK, 0), Err(Errno::Mfile));
+    }
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for fd in 6..256 {
+        guest.close(fd).unwrap();
+    }
+    assert_eq!(guest.wasi().open_descriptors(), 0);
+    let left = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(left < open, "{left} of {open} descriptors are left open on the host");
+}
+
+#[test]
+fn a_directory_can_be_duplicated() {
+    let mut guest = Guest::on_its_own();
+    guest.create(WORK, "file").unwrap();
+    for directory in [WORK, RO] {
+        let copy = guest.dup(directory, 0).unwrap();
+        assert_eq!(guest.fstat(copy), guest.fstat(directory));
+        assert_eq!(guest.list(copy, 1000), guest.list(directory, 1000));
+        guest.open(copy, "file", 0, READ).unwrap();
+        // It is no mount.
+        assert_eq!(
+            guest.ask("fd_prestat_get", &[copy.into(), OUT.into()]),
+            Err(Errno::Badf)
+        );
+        assert_eq!(guest.open(copy, "../outside/secret", 0, READ), Err(Errno::Perm));
+        guest.dup2(copy, 0).unwrap();
+        assert_eq!(guest.stat(0, "file", 1), guest.stat(directory, "file", 1));
+        assert_eq!(guest.open(0, "../outside/secret", 0, READ), Err(Errno::Perm));
+        assert!(guest.create(copy, "../ro/new").is_err());
+        guest.close(copy).unwrap();
+    }
+    assert_eq!(guest.create(0, "new"), Err(Errno::Rofs));
+}
+
+#[test]
+fn standard_streams_can_be_redirected_and_restored() {
+    let host = Host::with_quota(1 << 20, 1000);
+    let mut guest = host.guest();
+    guest.write(1, b"before ").unwrap();
+    let saved = guest.dup(1, 0).unwrap();
+    let file = guest.create(WORK, "file").unwrap();
+    guest.dup2(file, 1).unwrap();
+    guest.close(file).unwrap();
+    guest.write(1, b"into the file").unwrap();
+    guest.write(saved, b"during ").unwrap();
+    assert_eq!(guest.seek(1, 0, 1), Ok(13));
+    assert_eq!(guest.fstat(1).unwrap().size, 13);
+    guest.dup2(saved, 1).unwrap();
+    guest.close(saved).unwrap();
+    assert_eq!(guest.seek(1, 0, 1), Err(Errno::Spipe));
+    guest.write(1, b"after").unwrap();
+    // Standard error into standard output, and a file for standard input.
+    guest.dup2(1, 2).unwrap();
+    guest.write(2, b" error").unwrap();
+    let input = guest.open(WORK, "file", 0, READ).unwrap();
+    guest.dup2(input, 0).unwrap();
+    assert_eq!(guest.read(0, 4), Ok(b"into".to_vec()));
+    assert_eq!(guest.read(input, 4), Ok(b" the".to_vec()));
+    // Closed, they are closed; and another dup2 opens them again.
+    for fd in [0, 2] {
+        guest.close(fd).unwrap();
+        assert_eq!(guest.close(fd), Err(Errno::Badf));
+        assert_eq!(guest.dup(fd, 0), Err(Errno::Badf));
+    }
+    guest.dup2(1, 2).unwrap();
+    guest.write(2, b"!").unwrap();
+    assert_eq!(std::fs::read(host.work().join("file")).unwrap(), b"into the file");
+    let captured = guest.finish();
+    assert_eq!(captured.stdout.bytes, b"before during after error!");
+    assert_eq!(captured.stderr.bytes, b"");
+}
+
+#[test]
+fn a_storm_of_duplicates_leaves_nothing_behind() {
+    let mut guest = Guest::on_its_own();
+    guest.create(WORK, "file").unwrap();
+    let before = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for round in 0..20_000u32 {
+        let (from, to) = (round % 13, (round / 13) % 17);
+        let _ = guest.dup2(from, to);
+        let _ = guest.dup(to, from);
+        let _ = guest.close((round / 7) % 31);
+        let _ = guest.ask("fd_renumber", &[from.into(), to.into()]);
+        let _ = guest.create(WORK, "file");
+    }
+    for fd in 0..256 {
+        let _ = guest.close(fd);
+    }
+    assert_eq!(guest.wasi().open_descriptors(), 0);
+    let after = std::fs::read_dir("/proc/self/fd").unwrap().count();
+    assert!(after <= before + 16, "{after} descriptors of the host, {before} before");
+}

@@ -63,11 +63,20 @@ pub(super) const TABLE: [(&str, &str, bool); 46] = [
     ("sock_shutdown", "ii", true),
 ];
 
+/// The same for what we add to preview 1.
+pub(super) const EXTENSIONS: [(&str, &str, bool); 2] = [("fd_dup", "iii", true), ("fd_dup2", "ii", true)];
+
+/// The functions of both, with the modules they are imported from.
+fn functions() -> impl Iterator<Item = (&'static str, (&'static str, &'static str, bool))> {
+    let preview1 = TABLE.iter().map(|function| ("wasi_snapshot_preview1", *function));
+    preview1.chain(EXTENSIONS.iter().map(|function| ("prims", *function)))
+}
+
 /// A module with a megabyte of memory that offers a caller for each function.
 pub(super) static MODULE: LazyLock<(Engine, Module)> = LazyLock::new(|| {
     let mut imports = String::new();
     let mut callers = String::new();
-    for (name, parameters, returns) in TABLE {
+    for (from, (name, parameters, returns)) in functions() {
         let types: Vec<_> = parameters
             .chars()
             .map(|c| if c == 'i' { "i32" } else { "i64" })
@@ -78,11 +87,7 @@ pub(super) static MODULE: LazyLock<(Engine, Module)> = LazyLock::new(|| {
             if returns { "(result i32)" } else { "" }
         );
         let gets: String = (0..types.len()).map(|index| format!("local.get {index} ")).collect();
-        writeln!(
-            imports,
-            r#"(import "wasi_snapshot_preview1" "{name}" (func ${name} {signature}))"#
-        )
-        .unwrap();
+        writeln!(imports, r#"(import "{from}" "{name}" (func ${name} {signature}))"#).unwrap();
         writeln!(callers, r#"(func (export "{name}") {signature} {gets} call ${name})"#).unwrap();
     }
     let text = format!(r#"(module {imports} (memory (export "memory") 16) {callers})"#);
@@ -221,9 +226,8 @@ impl<T: 'static> Guest<T> {
         let mut store = Store::new(engine, data);
         let instance = linker.instantiate(&mut store, module).unwrap();
         let memory = instance.get_memory(&mut store, "memory").unwrap();
-        let functions = TABLE
-            .iter()
-            .map(|(name, ..)| (*name, instance.get_func(&mut store, name).unwrap()))
+        let functions = functions()
+            .map(|(_, (name, ..))| (name, instance.get_func(&mut store, name).unwrap()))
             .collect();
         Guest {
             store,
@@ -235,7 +239,7 @@ impl<T: 'static> Guest<T> {
 
     /// Calls a function; an error is a trap.
     pub(super) fn call(&mut self, name: &str, arguments: &[i64]) -> wasmtime::Result<i32> {
-        let (_, parameters, returns) = TABLE.iter().find(|(known, ..)| *known == name).unwrap();
+        let (_, (_, parameters, returns)) = functions().find(|(_, (known, ..))| *known == name).unwrap();
         assert_eq!(parameters.len(), arguments.len(), "{name}");
         let arguments: Vec<_> = parameters
             .chars()
@@ -248,7 +252,7 @@ impl<T: 'static> Guest<T> {
                 }
             })
             .collect();
-        let mut results = if *returns { vec![Val::I32(-1)] } else { Vec::new() };
+        let mut results = if returns { vec![Val::I32(-1)] } else { Vec::new() };
         self.functions[name].call(&mut self.store, &arguments, &mut results)?;
         Ok(results.first().map_or(0, |result| result.unwrap_i32()))
     }
@@ -316,6 +320,15 @@ impl<T: 'static> Guest<T> {
 
     pub(super) fn close(&mut self, fd: u32) -> Answer<()> {
         self.ask("fd_close", &[fd.into()])
+    }
+
+    pub(super) fn dup(&mut self, fd: u32, least: u32) -> Answer<u32> {
+        self.ask("fd_dup", &[fd.into(), least.into(), OUT.into()])?;
+        Ok(self.u32(OUT))
+    }
+
+    pub(super) fn dup2(&mut self, from: u32, to: u32) -> Answer<()> {
+        self.ask("fd_dup2", &[from.into(), to.into()])
     }
 
     pub(super) fn write(&mut self, fd: u32, bytes: &[u8]) -> Answer<u32> {

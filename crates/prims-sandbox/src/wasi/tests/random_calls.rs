@@ -138,6 +138,7 @@ fn roles(name: &str) -> &'static str {
         "fd_advise" => "fnns",
         "fd_allocate" => "fnn",
         "fd_close" | "fd_datasync" | "fd_sync" => "f",
+        "fd_dup" => "fno",
         "fd_fdstat_get" | "fd_filestat_get" | "fd_prestat_get" | "fd_tell" => "fo",
         "fd_fdstat_set_flags" | "sock_shutdown" => "fs",
         "fd_fdstat_set_rights" => "fnn",
@@ -147,7 +148,7 @@ fn roles(name: &str) -> &'static str {
         "fd_prestat_dir_name" => "fdn",
         "fd_read" | "fd_write" => "fvco",
         "fd_readdir" => "fdnno",
-        "fd_renumber" => "ff",
+        "fd_renumber" | "fd_dup2" => "ff",
         "fd_seek" => "fnso",
         "path_create_directory" | "path_remove_directory" | "path_unlink_file" => "fpl",
         "path_filestat_get" => "fsplo",
@@ -177,7 +178,7 @@ fn storm(seed: u64, calls: u32) {
     let mut numbers = Numbers(seed);
     let mut guest = host.guest();
     let before = resident();
-    let mut functions: Vec<_> = TABLE.iter().map(|(name, ..)| *name).collect();
+    let mut functions: Vec<_> = TABLE.iter().chain(&EXTENSIONS).map(|(name, ..)| *name).collect();
     // Files and paths matter most.
     let important: Vec<_> = functions
         .iter()
