@@ -78,6 +78,34 @@ fn every_command_of_the_readme_parses() {
 }
 
 #[test]
+fn every_way_clients_start_the_server_parses() {
+    let document = read("docs/clients.md");
+    let mut found: Vec<Vec<String>> = commands(&document, "prims-wasm");
+    for command in commands(&document, "claude") {
+        let at = command.iter().position(|word| word == "--").unwrap();
+        found.push(command[at + 1..].to_vec());
+    }
+    for block in document.split("```json\n").skip(1) {
+        let json: serde_json::Value = serde_json::from_str(block.split("```").next().unwrap()).unwrap();
+        let servers = json.as_object().unwrap().values().next().unwrap();
+        let server = &servers["python"];
+        if server["command"] == "prims-wasm" {
+            let arguments = server["args"].as_array().unwrap().iter();
+            let arguments = arguments.map(|argument| argument.as_str().unwrap().to_owned());
+            found.push(std::iter::once("prims-wasm".to_owned()).chain(arguments).collect());
+        } else {
+            assert!(server["url"].as_str().unwrap().ends_with("/mcp"), "{server}");
+        }
+    }
+    assert!(found.len() >= 5, "only {} ways", found.len());
+    for command in found {
+        if let Err(error) = Arguments::try_parse_from(&command) {
+            panic!("docs/clients.md: {command:?}: {error}");
+        }
+    }
+}
+
+#[test]
 fn every_flag_a_document_names_exists() {
     let mut flags: Vec<String> = vec!["--help".into(), "--version".into()];
     for command in std::iter::once(&Arguments::command()).chain(Arguments::command().get_subcommands()) {
@@ -231,6 +259,7 @@ fn the_documents_of_the_root_link_to_files_that_exist() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/limits.md",
+        "docs/clients.md",
     ] {
         let folder = root().join(name).parent().unwrap().to_owned();
         for link in read(name).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

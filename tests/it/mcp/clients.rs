@@ -3,7 +3,7 @@
 use super::{Http, program};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -26,6 +26,9 @@ fn must(command: &mut Command, hint: &str) -> String {
 
 /// Installs what a file asks for into a folder, unless that is what is there.
 fn install(wanted: &str, folder: &Path, install: impl FnOnce()) {
+    // One at a time: tests that need the same clients begin together.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _alone = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let stamp = folder.join("installed.txt");
     let wanted = std::fs::read_to_string(root().join("tests/clients").join(wanted)).expect("the list is there");
     if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
@@ -36,39 +39,36 @@ fn install(wanted: &str, folder: &Path, install: impl FnOnce()) {
     std::fs::write(stamp, wanted).expect("it can be written");
 }
 
-/// The Python interpreter with the official client.
-fn python() -> PathBuf {
-    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
-    let made = PYTHON.get_or_init(|| {
-        let folder = installed_in().join("python");
-        let python = folder.join("bin/python");
-        install("requirements.txt", &folder, || {
-            let hint = "the tests of the server need Python 3.10 or newer with venv, and pip with a package index";
-            must(Command::new("python3").arg("-m").arg("venv").arg(&folder), hint);
-            let requirements = root().join("tests/clients/requirements.txt");
-            let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-            must(Command::new(&python).args(arguments).arg(requirements), hint);
-        });
-        python
+/// A Python interpreter with what a list asks for.
+fn python(list: &str, name: &str) -> PathBuf {
+    let folder = installed_in().join(name);
+    let python = folder.join("bin/python");
+    install(list, &folder, || {
+        let hint = "the tests of the server need Python 3.10 or newer with venv, and pip with a package index";
+        must(Command::new("python3").arg("-m").arg("venv").arg(&folder), hint);
+        let requirements = root().join("tests/clients").join(list);
+        let arguments = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        must(Command::new(&python).args(arguments).arg(requirements), hint);
     });
-    made.clone()
+    python
+}
+
+/// The one with the official client.
+fn official() -> PathBuf {
+    python("requirements.txt", "python")
 }
 
 /// The folder with the official clients for Node, and a Node new enough for all of them.
 fn node() -> (PathBuf, PathBuf) {
-    static NODE: OnceLock<PathBuf> = OnceLock::new();
-    let folder = NODE.get_or_init(|| {
-        let folder = installed_in().join("node");
-        install("package.json", &folder, || {
-            let hint = "the tests of the server need Node 20 or newer, and npm with a package registry";
-            let list = root().join("tests/clients/package.json");
-            std::fs::copy(list, folder.join("package.json")).expect("it can be copied");
-            let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
-            must(Command::new("npm").args(arguments).current_dir(&folder), hint);
-        });
-        folder
+    let folder = installed_in().join("node");
+    install("package.json", &folder, || {
+        let hint = "the tests of the server need Node 20 or newer, and npm with a package registry";
+        let list = root().join("tests/clients/package.json");
+        std::fs::copy(list, folder.join("package.json")).expect("it can be copied");
+        let arguments = ["install", "--no-audit", "--no-fund", "--loglevel=error"];
+        must(Command::new("npm").args(arguments).current_dir(&folder), hint);
     });
-    (folder.join("node_modules/node/bin/node"), folder.clone())
+    (folder.join("node_modules/node/bin/node"), folder)
 }
 
 fn server() -> Http {
@@ -84,7 +84,7 @@ fn toured(output: &str) {
 fn the_python_client_takes_a_tour() {
     let tour = root().join("tests/clients/tour.py");
     for era in ["legacy", "auto"] {
-        let mut streams = Command::new(python());
+        let mut streams = Command::new(official());
         streams
             .arg(&tour)
             .args(["stdio", era, env!("CARGO_BIN_EXE_prims-wasm")]);
@@ -92,10 +92,36 @@ fn the_python_client_takes_a_tour() {
         drop(program(&[]));
         toured(&must(&mut streams, "the tour over standard streams"));
         let server = server();
-        let mut http = Command::new(python());
+        let mut http = Command::new(official());
         http.arg(&tour).args(["http", era, &server.url()]);
         toured(&must(&mut http, "the tour over HTTP"));
     }
+}
+
+#[test]
+fn the_snippets_of_the_documents_run() {
+    let document = std::fs::read_to_string(root().join("docs/clients.md")).expect("the document is there");
+    let snippets = document
+        .split("```python\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next());
+    let program = Path::new(env!("CARGO_BIN_EXE_prims-wasm"));
+    let folder = program.parent().expect("a folder").display();
+    let path = format!("{folder}:{}", std::env::var("PATH").unwrap_or_default());
+    super::super::prepared(&["numpy"]);
+    let mut count = 0;
+    for (snippet, says) in snippets.zip(["4.5", "5050", "1267650600228229401496703205376", "6"]) {
+        let python = if snippet.contains("from mcp import") {
+            official()
+        } else {
+            python("frameworks.txt", "frameworks")
+        };
+        let mut command = Command::new(python);
+        let said = must(command.args(["-c", snippet]).env("PATH", &path), snippet);
+        assert!(said.contains(says), "{snippet}\n{said}");
+        count += 1;
+    }
+    assert_eq!(count, 4);
 }
 
 #[test]
