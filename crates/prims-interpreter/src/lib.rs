@@ -15,6 +15,7 @@ mod packages;
 mod sessions;
 mod workspace;
 
+pub use mime::of as mime_of;
 pub use packages::{PackageOptions, ProgressFactory, Wanted};
 pub use sessions::{
     Call, CallReport, Handle, Memory, NewSession, SessionError, SessionInfo, SessionSettings, Sessions,

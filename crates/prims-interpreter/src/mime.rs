@@ -61,7 +61,7 @@ const TYPES: &[(&str, &str)] = &[
 const UNKNOWN: &str = "application/octet-stream";
 
 /// The media type for a file's name. It is a guess: nothing says that the content is what the name promises.
-pub(crate) fn of(name: &str) -> &'static str {
+pub fn of(name: &str) -> &'static str {
     let Some((_, ending)) = name.rsplit_once('.') else {
         return UNKNOWN;
     };

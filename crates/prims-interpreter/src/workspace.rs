@@ -439,6 +439,14 @@ impl Workspace {
         removed.map_err(FileError::io("remove", path))
     }
 
+    /// Makes a folder, and those it lies in; nothing if it is there.
+    ///
+    /// # Errors
+    /// [`FileError::Full`], [`FileError::Kind`].
+    pub fn make_folder(&self, path: &WorkspacePath) -> Result<(), FileError> {
+        self.make_folders(path)
+    }
+
     fn make_folders(&self, path: &WorkspacePath) -> Result<(), FileError> {
         if path.is_root() || self.dir.metadata(path.host()).is_ok_and(|there| there.is_dir()) {
             return Ok(());

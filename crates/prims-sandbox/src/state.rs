@@ -87,6 +87,18 @@ pub enum Discarded {
     },
 }
 
+impl std::fmt::Display for Discarded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Discarded::CutOff => f.write_str("it was cut off"),
+            Discarded::OutOfMemory => f.write_str("memory ran out"),
+            Discarded::TooLarge { bytes, limit } => {
+                write!(f, "they would take {bytes} bytes, at most {limit} are kept")
+            }
+        }
+    }
+}
+
 /// Why a saved state cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -3,12 +3,13 @@
 use super::Error;
 use crate::arguments::{Serving, Stdio, StreamableHttp};
 use crate::http::{self, Metrics, Readiness};
-use crate::server::{AppState, Options, SessionLimits, Sessions, serve_stdio, service};
+use crate::server::{AppState, Options, Sessions, serve_stdio, service};
 use crate::settings::Settings;
 use crate::{console, fetch, setup};
 use prims_cache::{Cache, Retention};
+use prims_interpreter::SessionSettings;
 use prims_packages::Requirements;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Runtime;
@@ -36,7 +37,7 @@ struct Program {
 }
 
 pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir)?;
+    let program = program(&arguments.serving, cache_dir, |_| None)?;
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio_pipes();
@@ -49,7 +50,7 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
 }
 
 pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir)?;
+    let program = program(&arguments.serving, cache_dir, usual_data_dir)?;
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let abandon = CancellationToken::new();
@@ -103,17 +104,24 @@ fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
 }
 
 /// Everything a transport needs. What an operator got wrong is an error now; what is slow begins in the background.
-fn program(serving: &Serving, cache_dir: Option<&Path>) -> Result<Program, Error> {
+fn program(
+    serving: &Serving,
+    cache_dir: Option<&Path>,
+    usual: impl Fn(&Settings) -> Option<PathBuf>,
+) -> Result<Program, Error> {
     let settings = Settings::load(&serving.settings)?;
+    let data_dir = settings.sessions.data_dir.clone().or_else(|| usual(&settings));
     http::log::start(&settings.log);
     let cache = setup::cache(cache_dir, &settings)?;
     let requirements = settings.packages.deps.clone();
     let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
+    let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, &serving.files)?);
+    let sessions = Sessions::new(interpreter.clone(), session_settings(&settings), data_dir);
     let state = AppState::new(Options {
-        interpreter: setup::for_server(cache.clone(), &settings, &serving.files)?,
-        sessions: Sessions::temporary(session_limits(&settings)).map_err(serve("a temporary folder"))?,
+        interpreter,
+        sessions: sessions.map_err(serve("a temporary folder"))?,
         requirements,
         limits: settings.limits(),
         ceilings: settings.ceilings(),
@@ -138,16 +146,27 @@ fn program(serving: &Serving, cache_dir: Option<&Path>) -> Result<Program, Error
     })
 }
 
-fn session_limits(settings: &Settings) -> SessionLimits {
-    SessionLimits {
-        count: settings.sessions.count as usize,
-        count_per_caller: settings.sessions.per_caller as usize,
-        idle: settings.sessions.idle,
-        lifetime: settings.sessions.lifetime,
-        bytes: settings.limits().files_bytes,
-        files: settings.limits().files_count,
-        ..SessionLimits::default()
+fn session_settings(settings: &Settings) -> SessionSettings {
+    let sessions = &settings.sessions;
+    SessionSettings {
+        idle: sessions.idle,
+        lifetime: sessions.lifetime,
+        per_owner: sessions.per_caller as usize,
+        total: sessions.count as usize,
+        state_bytes: sessions.bytes.0,
+        workspace_bytes: settings.limits().files_bytes,
+        workspace_files: settings.limits().files_count,
+        ..SessionSettings::DEFAULT
     }
+}
+
+/// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A
+/// server on any free port has none: it would not find its sessions again.
+fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
+    let port = settings.server.port;
+    (port != 0).then(|| data.join("prims-wasm").join(format!("sessions-{port}")))
 }
 
 /// Keeps the cache within its bounds, from a thread of its own: it takes time, and nobody waits for it.

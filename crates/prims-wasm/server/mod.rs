@@ -42,7 +42,7 @@ pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;
 pub use http::endpoint;
-pub use sessions::{SessionLimits, Sessions};
+pub use sessions::Sessions;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
 

@@ -30,6 +30,11 @@ impl Text {
         self
     }
 
+    /// Whether nothing was said yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The text, or `otherwise` if there is none.
     pub(crate) fn or(&mut self, otherwise: &str) -> String {
         let text = std::mem::take(&mut self.0);

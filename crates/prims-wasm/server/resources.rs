@@ -9,6 +9,7 @@ use super::state::AppState;
 use super::workspace::{self, OUTPUT, WorkspacePath, is_artifact};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use prims_interpreter::FileError;
 use rmcp::ErrorData;
 use rmcp::model::{
     CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents,
@@ -43,7 +44,7 @@ fn parse(uri: &str) -> Option<(String, WorkspacePath)> {
     }
     let path = decode(path)?;
     // One file has one address: nothing that would be made simpler is taken.
-    let parsed = WorkspacePath::file(&path)
+    let parsed = workspace::file(&path)
         .ok()
         .filter(|parsed| parsed.as_str() == path)?;
     is_artifact(&parsed).then(|| (session.to_owned(), parsed))
@@ -109,7 +110,7 @@ fn artifacts(state: &AppState, who: &Who) -> Result<Vec<Resource>, sessions::Err
         match state
             .0
             .sessions
-            .with_files(who, &session.id, |files, _| files.artifacts())
+            .with_files(who, &session.id, |files| files.artifacts())
         {
             Ok(files) => found.extend(files.iter().map(|file| {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
@@ -117,8 +118,8 @@ fn artifacts(state: &AppState, who: &Who) -> Result<Vec<Resource>, sessions::Err
                     .with_mime_type(workspace::mime(name))
                     .with_size(file.size)
             })),
-            // It ended, or something is using it right now.
-            Err(sessions::Error::Unknown(_) | sessions::Error::Busy(_)) => {}
+            // It ended.
+            Err(sessions::Error::Unknown(_)) => {}
             Err(error) => return Err(error),
         }
     }
@@ -148,14 +149,14 @@ pub(crate) async fn read(
     let mime = workspace::mime(path.name());
     let (inner, who) = (state.clone(), who.clone());
     let read = move || {
-        let whole = |files: &workspace::Workspace, _| files.read_whole(&path, MAX_READ);
+        let whole = |files: &workspace::Workspace| files.read_whole(&path, MAX_READ);
         inner.0.sessions.with_files(&who, &session, whole)
     };
     let bytes = match state.0.bridge.files(stop, read).await.map_err(sessions_fault)? {
         Err(sessions::Error::Unknown(_)) => return Err(not_found()),
-        Err(sessions::Error::Workspace(
-            workspace::Error::NotFound(_) | workspace::Error::NotAFile(_) | workspace::Error::Path { .. },
-        )) => return Err(not_found()),
+        Err(sessions::Error::Workspace(workspace::Error::File(
+            FileError::Missing(_) | FileError::Kind { .. } | FileError::Path { .. },
+        ))) => return Err(not_found()),
         other => failed(other)?,
     };
     let contents = match String::from_utf8(bytes) {
@@ -177,7 +178,7 @@ fn sessions_fault(error: super::bridge::Error) -> ErrorData {
 
 fn failed<T>(result: Result<T, sessions::Error>) -> Result<T, ErrorData> {
     result.map_err(|error| match error {
-        sessions::Error::Workspace(workspace::Error::Io(source)) => {
+        sessions::Error::Workspace(workspace::Error::Io(source) | workspace::Error::File(FileError::Io { source, .. })) => {
             Incident::log(&format_args!("a workspace failed: {source}")).into()
         }
         other => ErrorData::invalid_params(other.to_string(), None),

@@ -1,50 +1,24 @@
-//! Sessions: workspaces with a handle, and the short-lived workspaces of runs without a session.
+//! Sessions as the tools see them: those that last, which `prims-interpreter` keeps, and the files of runs without a session, which
+//! can be read for a while under a handle of their own.
 //!
-//! A handle is 128 random bits. It is bound to the caller who got it, where the transport knows one: to everybody else an unknown,
-//! an expired and a foreign handle are the same. Runs of one session wait for each other.
+//! A handle is 128 random bits or more. It is bound to the caller who got it, where the transport knows one: to everybody else an
+//! unknown, an expired and a foreign handle are the same.
 
-use super::workspace::{Entry, Quota, Workspace};
-use prims_interpreter::{Interpreter, RunReport, RunRequest};
+use super::deferred::Deferred;
+use super::workspace::{Entry, RunFolder, Workspace};
+use prims_interpreter::{
+    Call, Interpreter, Memory, RunReport, RunRequest, SessionError, SessionSettings, Sessions as Lasting,
+};
+use prims_sandbox::FolderQuota;
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
-/// What sessions may be and hold.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionLimits {
-    /// Sessions at a time, of all callers; kept workspaces of runs count.
-    pub count: usize,
-    /// Sessions of one caller.
-    pub count_per_caller: usize,
-    /// A session that is not used for so long is closed.
-    pub idle: Duration,
-    /// A session is closed when it is this old.
-    pub lifetime: Duration,
-    /// How long the files of a run without a session can be read.
-    pub run_lifetime: Duration,
-    /// Bytes in the workspace of a session.
-    pub bytes: u64,
-    /// Files in the workspace of a session.
-    pub files: u64,
-    /// How long a call waits for another one of the same session.
-    pub wait: Duration,
-}
-
-impl Default for SessionLimits {
-    fn default() -> SessionLimits {
-        SessionLimits {
-            count: 1000,
-            count_per_caller: 100,
-            idle: Duration::from_secs(60 * 60),
-            lifetime: Duration::from_secs(24 * 60 * 60),
-            run_lifetime: Duration::from_secs(10 * 60),
-            bytes: 256 << 20,
-            files: 10_000,
-            wait: Duration::from_secs(30),
-        }
-    }
-}
+/// Workspaces kept ready for runs without a session.
+const PRISTINE: usize = 16;
+/// How long the files of a run without a session can be read.
+const RUN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// Why a session cannot be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -52,21 +26,27 @@ pub(crate) enum Error {
     /// There is none, it expired, or it belongs to somebody else.
     #[error("no session `{}`", .0.escape_debug())]
     Unknown(String),
+    /// The interpreter says why.
+    #[error(transparent)]
+    Interpreter(prims_interpreter::Error),
+    /// The interpreter cannot be made.
+    #[error(transparent)]
+    Unmade(Box<crate::Error>),
+    /// A run has files only, and they go.
+    #[error("`{0}` names the files of a run, not a session")]
+    NotASession(String),
     /// There are as many as there may be.
-    #[error("there are {limit} sessions already, which is the limit")]
-    TooMany {
-        /// The limit that is met.
-        limit: usize,
-    },
-    /// Another call of the session did not end in time.
-    #[error("session `{0}` is busy with another call")]
-    Busy(String),
-    /// It cannot be had from this server.
-    #[error("{0}")]
-    Unavailable(&'static str),
+    #[error("there are {0} workspaces of runs already, which is the limit")]
+    TooMany(usize),
     /// Its files cannot be used.
     #[error(transparent)]
     Workspace(#[from] super::workspace::Error),
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Error {
+        Error::Workspace(error.into())
+    }
 }
 
 /// Whose sessions a call may use, and which of them it may be told about.
@@ -74,8 +54,8 @@ pub(crate) enum Error {
 pub(crate) struct Who {
     /// The caller the transport knows.
     pub(crate) owner: Option<String>,
-    /// Sessions can be listed by those who share this: a caller, or a connection. Somebody without either lists nothing, because a list of handles
-    /// would hand everybody's sessions to everybody.
+    /// Sessions can be listed by those who share this: a caller, or a connection. Somebody without either lists nothing, because a
+    /// list of handles would hand everybody's sessions to everybody.
     pub(crate) group: Option<String>,
 }
 
@@ -95,7 +75,7 @@ pub(crate) struct SessionInfo {
     pub(crate) stateful: bool,
     pub(crate) created: SystemTime,
     pub(crate) expires: SystemTime,
-    /// Bytes of its files.
+    /// Bytes of its files and of its memory.
     pub(crate) bytes: u64,
 }
 
@@ -112,405 +92,361 @@ pub(crate) struct SessionRun {
 pub struct Sessions(Arc<Shared>);
 
 struct Shared {
-    limits: SessionLimits,
-    /// Removed when the server ends.
-    folder: tempfile::TempDir,
-    known: Mutex<HashMap<String, Arc<Session>>>,
+    interpreter: Arc<Deferred>,
+    settings: SessionSettings,
+    /// Where sessions lie that last longer than this process, if they do.
+    data_dir: Option<PathBuf>,
+    /// Everything else; removed when the server ends.
+    temporary: tempfile::TempDir,
+    lasting: Mutex<Option<Lasting>>,
+    /// Who may list a session that has no owner, by handle.
+    groups: Mutex<HashMap<String, Option<String>>>,
+    runs: Mutex<HashMap<String, Arc<Run>>>,
     /// Workspaces nobody has written to, for runs without a session.
-    pristine: Mutex<Vec<Workspace>>,
+    pristine: Mutex<Vec<RunFolder>>,
 }
 
-struct Session {
-    id: String,
-    who: Who,
-    new: NewSession,
-    created: (Instant, SystemTime),
-    lifetime: Duration,
-    idle: Duration,
-    used: Mutex<Instant>,
-    workspace: Workspace,
-    busy: Mutex<bool>,
-    free: Condvar,
+/// The files of a run without a session.
+struct Run {
+    owner: Option<String>,
+    ended: Instant,
+    folder: RunFolder,
 }
 
-/// Workspaces kept ready for runs without a session.
-const PRISTINE: usize = 16;
-
-/// 128 random bits as 32 hexadecimal digits.
-pub(crate) fn random_name() -> Result<String, std::io::Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.folder.remove();
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// 128 random bits as 32 hexadecimal digits.
+pub(crate) fn random_name() -> std::io::Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 impl Sessions {
-    /// No sessions yet; their files lie in a folder of their own that goes when the server ends.
+    /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server.
     ///
     /// # Errors
-    /// The folder cannot be made.
-    pub fn temporary(limits: SessionLimits) -> std::io::Result<Sessions> {
-        let folder = tempfile::Builder::new().prefix("prims-sessions-").tempdir()?;
+    /// A folder for what does not last cannot be made.
+    pub fn new(
+        interpreter: Arc<Deferred>,
+        settings: SessionSettings,
+        data_dir: Option<PathBuf>,
+    ) -> std::io::Result<Sessions> {
         Ok(Sessions(Arc::new(Shared {
-            limits,
-            folder,
-            known: Mutex::default(),
+            interpreter,
+            settings,
+            data_dir,
+            temporary: tempfile::Builder::new().prefix("prims-sessions-").tempdir()?,
+            lasting: Mutex::default(),
+            groups: Mutex::default(),
+            runs: Mutex::default(),
             pristine: Mutex::default(),
         })))
     }
 
-    fn quota(&self) -> Quota {
-        Quota {
-            bytes: self.0.limits.bytes,
-            files: self.0.limits.files,
+    /// Opens what lasts, if that has not been done; what is wrong with the data folder is said here.
+    pub(crate) fn lasting(&self) -> Result<Lasting, Error> {
+        let mut lasting = lock(&self.0.lasting);
+        if let Some(lasting) = &*lasting {
+            return Ok(lasting.clone());
         }
+        let interpreter = self.0.interpreter.get().map_err(|error| Error::Unmade(Box::new(error)))?;
+        let folder = match &self.0.data_dir {
+            Some(folder) => folder.clone(),
+            None => self.0.temporary.path().join("sessions"),
+        };
+        let opened =
+            Lasting::open(interpreter.clone(), &folder, self.0.settings).map_err(Error::Interpreter)?;
+        *lasting = Some(opened.clone());
+        Ok(opened)
     }
 
-    fn new_workspace(&self) -> Result<Workspace, Error> {
-        let folder: PathBuf = self
-            .0
-            .folder
-            .path()
-            .join(random_name().map_err(super::workspace::Error::Io)?);
-        Ok(Workspace::open(folder)?)
+    /// Sessions there are, those of runs not counted.
+    pub fn count(&self) -> usize {
+        lock(&self.0.lasting).as_ref().map_or(0, |lasting| lasting.usage().0)
     }
 
     /// A new session.
     pub(crate) fn create(&self, who: &Who, new: NewSession) -> Result<SessionInfo, Error> {
-        if new.stateful {
-            return Err(Error::Unavailable(
-                "sessions that keep variables are not available on this server, only sessions that keep files",
-            ));
-        }
-        let lifetime = new
-            .lifetime
-            .unwrap_or(self.0.limits.lifetime)
-            .min(self.0.limits.lifetime);
-        let session = self.keep(who, new, self.new_workspace()?, lifetime)?;
-        session.info()
+        let made = self.lasting()?.create(&prims_interpreter::NewSession {
+            owner: who.owner.clone(),
+            requirements: new.requirements,
+            stateful: new.stateful,
+            idle: None,
+            lifetime: new.lifetime,
+        });
+        self.made(who, made)
     }
 
-    fn keep(
+    fn made(
         &self,
         who: &Who,
-        new: NewSession,
-        workspace: Workspace,
-        lifetime: Duration,
-    ) -> Result<Arc<Session>, Error> {
-        self.expire();
-        let mut known = lock(&self.0.known);
-        let own = known.values().filter(|session| session.who == *who).count();
-        for (found, limit) in [
-            (known.len(), self.0.limits.count),
-            (own, self.0.limits.count_per_caller),
-        ] {
-            if found >= limit {
-                return Err(Error::TooMany { limit });
-            }
-        }
-        let session = Arc::new(Session {
-            id: random_name().map_err(super::workspace::Error::Io)?,
-            who: who.clone(),
-            new,
-            created: (Instant::now(), SystemTime::now()),
-            lifetime,
-            idle: self.0.limits.idle.min(lifetime),
-            used: Mutex::new(Instant::now()),
-            workspace,
-            busy: Mutex::default(),
-            free: Condvar::new(),
-        });
-        known.insert(session.id.clone(), Arc::clone(&session));
-        Ok(session)
+        made: Result<prims_interpreter::SessionInfo, prims_interpreter::Error>,
+    ) -> Result<SessionInfo, Error> {
+        let info = made.map_err(Error::Interpreter)?;
+        let mut groups = lock(&self.0.groups);
+        groups.insert(info.handle.to_string(), who.group.clone());
+        drop(groups);
+        self.files(who, &info.handle.to_string())?.furnish()?;
+        self.described(who, info)
     }
 
-    /// The session, if there is one and it is this caller's.
-    fn find(&self, who: &Who, id: &str) -> Result<Arc<Session>, Error> {
-        let unknown = || Error::Unknown(id.chars().take(64).collect());
-        let session = lock(&self.0.known).get(id).cloned().ok_or_else(unknown)?;
-        if session.who.owner != who.owner || session.expired(Instant::now()) {
-            return Err(unknown());
-        }
-        *lock(&session.used) = Instant::now();
-        Ok(session)
+    fn described(&self, who: &Who, info: prims_interpreter::SessionInfo) -> Result<SessionInfo, Error> {
+        let id = info.handle.to_string();
+        let files = self.files(who, &id)?.held()?;
+        Ok(SessionInfo {
+            id,
+            requirements: info.requirements,
+            stateful: info.stateful,
+            created: info.created,
+            expires: info.expires,
+            bytes: files + info.state_bytes,
+        })
     }
 
     /// The sessions this caller may be told about, the oldest first.
     pub(crate) fn list(&self, who: &Who) -> Result<Vec<SessionInfo>, Error> {
-        self.expire();
-        let mut sessions: Vec<_> = lock(&self.0.known)
-            .values()
-            .filter(|session| session.who == *who && who.group.is_some())
-            .cloned()
-            .collect();
-        sessions.sort_by(|a, b| (a.created.0, &a.id).cmp(&(b.created.0, &b.id)));
-        sessions.iter().map(|session| session.info()).collect()
+        let known = |groups: &HashMap<String, Option<String>>, id: &str| groups.get(id).is_some_and(|of| *of == who.group);
+        if who.group.is_none() || who.owner.is_none() && lock(&self.0.groups).is_empty() {
+            return Ok(vec![]);
+        }
+        let all = self.lasting()?.list(who.owner.as_deref());
+        let groups = lock(&self.0.groups).clone();
+        let own = all
+            .into_iter()
+            .filter(|info| who.owner.is_some() || known(&groups, &info.handle.to_string()));
+        let described = own.map(|info| self.described(who, info));
+        // One that ended in this moment is not there.
+        described.filter(|info| !matches!(info, Err(Error::Unknown(_)))).collect()
     }
 
     /// Ends a session; its files go.
     pub(crate) fn close(&self, who: &Who, id: &str) -> Result<(), Error> {
-        let session = self.find(who, id)?;
-        let _turn = session.turn(self.0.limits.wait)?;
-        lock(&self.0.known).remove(id);
-        std::fs::remove_dir_all(session.workspace.folder()).map_err(super::workspace::Error::Io)?;
+        if let Some(run) = self.run_files(who, id) {
+            lock(&self.0.runs).remove(id);
+            drop(run);
+            return Ok(());
+        }
+        self.known(id, self.lasting()?.close(id, who.owner.as_deref()))?;
+        lock(&self.0.groups).remove(id);
         Ok(())
     }
 
-    /// A new session with the files of this one.
+    /// A new session that goes on where this one stands.
     pub(crate) fn fork(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
-        let session = self.find(who, id)?;
-        let _turn = session.turn(self.0.limits.wait)?;
-        let copy = self.new_workspace()?;
-        let quota = self.quota();
-        for file in session.workspace.files_below("")? {
-            let path = super::workspace::WorkspacePath::file(&file.path)?;
-            // A link to nowhere is a file that cannot be read.
-            if let Ok(bytes) = session.workspace.read_whole(&path, quota.bytes) {
-                copy.write(&path, &bytes, false, quota)?;
-            }
-        }
-        self.keep(who, session.new.clone(), copy, session.lifetime)?.info()
+        self.no_run(who, id)?;
+        let fork = self.known(id, self.lasting()?.fork(id, who.owner.as_deref()))?;
+        self.made(who, Ok(fork))
     }
 
-    /// Makes a session as it was when it was new; its files go.
+    /// Makes a session as it was when it was new.
     pub(crate) fn reset(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
-        let session = self.find(who, id)?;
-        let _turn = session.turn(self.0.limits.wait)?;
-        for entry in session.workspace.list(&super::workspace::WorkspacePath::parse("")?)? {
-            session
-                .workspace
-                .delete(&super::workspace::WorkspacePath::file(&entry.path)?)?;
-        }
-        session.info()
+        self.no_run(who, id)?;
+        let info = self.known(id, self.lasting()?.reset(id, who.owner.as_deref(), true))?;
+        self.files(who, id)?.furnish()?;
+        self.described(who, info)
     }
 
-    /// Does something with the files of a session, while nothing else uses them.
+    fn no_run(&self, who: &Who, id: &str) -> Result<(), Error> {
+        match self.run_files(who, id) {
+            Some(_) => Err(Error::NotASession(id.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    /// Says which handle is unknown.
+    fn known<T>(&self, id: &str, result: Result<T, prims_interpreter::Error>) -> Result<T, Error> {
+        result.map_err(|error| match error {
+            prims_interpreter::Error::Session(SessionError::Unknown) => Error::Unknown(id.chars().take(64).collect()),
+            error => Error::Interpreter(error),
+        })
+    }
+
+    fn run_files(&self, who: &Who, id: &str) -> Option<Arc<Run>> {
+        let mut runs = lock(&self.0.runs);
+        runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
+        runs.get(id).filter(|run| run.owner == who.owner).cloned()
+    }
+
+    /// The files under a handle.
+    fn files(&self, who: &Who, id: &str) -> Result<Workspace, Error> {
+        match self.run_files(who, id) {
+            Some(run) => Ok(run.folder.open()?),
+            None => Ok(self.known(id, self.lasting()?.workspace(id, who.owner.as_deref()))?.into()),
+        }
+    }
+
+    /// Does something with the files of a session.
     pub(crate) fn with_files<T>(
         &self,
         who: &Who,
         id: &str,
-        work: impl FnOnce(&Workspace, Quota) -> Result<T, super::workspace::Error>,
+        work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
     ) -> Result<T, Error> {
-        let session = self.find(who, id)?;
-        let _turn = session.turn(self.0.limits.wait)?;
-        Ok(work(&session.workspace, self.quota())?)
+        Ok(work(&self.files(who, id)?)?)
     }
 
-    /// Runs code in a session, or in a workspace of its own that is kept for a while if the code leaves files. `prepare` puts files there first.
+    /// Bytes that a workspace may hold.
+    pub(crate) fn workspace_bytes(&self) -> u64 {
+        self.0.settings.workspace_bytes
+    }
+
+    /// Runs code in a session, or in a workspace of its own that is kept for a while if the code leaves files. `prepare` puts files
+    /// there first.
     pub(crate) fn run(
         &self,
         who: &Who,
         id: Option<&str>,
         interpreter: &Interpreter,
         request: RunRequest,
-        prepare: impl FnOnce(&Workspace, Quota) -> Result<(), super::workspace::Error>,
+        prepare: impl FnOnce(&Workspace) -> Result<(), super::workspace::Error>,
     ) -> Result<SessionRun, Error> {
-        match id {
-            Some(id) => {
-                let session = self.find(who, id)?;
-                let _turn = session.turn(self.0.limits.wait)?;
-                prepare(&session.workspace, self.quota())?;
-                let result = self.run_in(&session.workspace, interpreter, request, &session.new.requirements);
-                // A long run is use.
-                *lock(&session.used) = Instant::now();
-                Ok(SessionRun {
-                    result,
-                    artifacts: session.workspace.artifacts()?,
-                    session_id: Some(session.id.clone()),
-                })
-            }
-            None => {
-                let ready = lock(&self.0.pristine).pop();
-                let workspace = ready.map_or_else(|| self.new_workspace(), Ok)?;
-                prepare(&workspace, self.quota())?;
-                let result = self.run_in(&workspace, interpreter, request, &[]);
-                let artifacts = workspace.artifacts()?;
-                let session_id = self.keep_or_drop(who, workspace, !artifacts.is_empty());
-                Ok(SessionRun {
-                    result,
-                    artifacts: if session_id.is_some() { artifacts } else { vec![] },
-                    session_id,
-                })
-            }
-        }
-    }
-
-    fn run_in(
-        &self,
-        workspace: &Workspace,
-        interpreter: &Interpreter,
-        mut request: RunRequest,
-        requirements: &[String],
-    ) -> Result<RunReport, prims_interpreter::Error> {
-        for requirement in requirements {
-            if !request.requirements.contains(requirement) {
-                request.requirements.push(requirement.clone());
-            }
-        }
-        request.invocation.workspace = Some(workspace.folder().to_owned());
-        request.invocation.limits.files_bytes = self.0.limits.bytes;
-        request.invocation.limits.files_count = self.0.limits.files;
-        interpreter.run(&request)
-    }
-
-    /// What becomes of a workspace after a run without a session: the handle, if it is kept.
-    fn keep_or_drop(&self, who: &Who, workspace: Workspace, has_artifacts: bool) -> Option<String> {
-        if has_artifacts {
-            // The handle of a run is told to one caller only, in its reply.
-            let unlisted = Who {
-                group: None,
-                ..who.clone()
-            };
-            return match self.keep(&unlisted, NewSession::default(), workspace, self.0.limits.run_lifetime) {
-                Ok(session) => Some(session.id.clone()),
-                Err(error) => {
-                    tracing::warn!("files of a run were not kept: {error}");
-                    None
-                }
-            };
-        }
-        if workspace.is_pristine().unwrap_or(false) {
-            let mut pristine = lock(&self.0.pristine);
-            if pristine.len() < PRISTINE {
-                pristine.push(workspace);
-                return None;
-            }
-        }
-        let _ = std::fs::remove_dir_all(workspace.folder());
-        None
-    }
-
-    /// Closes what expired, and returns how many are left.
-    pub(crate) fn expire(&self) -> usize {
-        let now = Instant::now();
-        let (expired, left) = {
-            let mut known = lock(&self.0.known);
-            let gone = |session: &Arc<Session>| session.expired(now) && !*lock(&session.busy);
-            let expired: Vec<_> = known
-                .extract_if(|_, session| gone(session))
-                .map(|(_, session)| session)
-                .collect();
-            (expired, known.len())
+        let Some(id) = id else {
+            return self.run_alone(who, interpreter, request, prepare);
         };
-        for session in expired {
-            let _ = std::fs::remove_dir_all(session.workspace.folder());
-        }
-        left
-    }
-}
-
-impl Session {
-    fn expired(&self, now: Instant) -> bool {
-        now.duration_since(self.created.0) > self.lifetime || now.duration_since(*lock(&self.used)) > self.idle
-    }
-
-    fn info(&self) -> Result<SessionInfo, Error> {
-        let age = self.created.0.elapsed();
-        let idle_left = self.idle.saturating_sub(lock(&self.used).elapsed());
-        let left = self.lifetime.saturating_sub(age).min(idle_left);
-        Ok(SessionInfo {
-            id: self.id.clone(),
-            requirements: self.new.requirements.clone(),
-            stateful: self.new.stateful,
-            created: self.created.1,
-            expires: SystemTime::now() + left,
-            bytes: self.workspace.held()?.0,
+        let files = self.files(who, id)?;
+        prepare(&files)?;
+        let result = match self.run_files(who, id) {
+            Some(run) => run_in(&run.folder, interpreter, request),
+            None => self.run_lasting(who, id, request)?,
+        };
+        Ok(SessionRun {
+            result,
+            artifacts: files.artifacts()?,
+            session_id: Some(id.to_owned()),
         })
     }
 
-    /// Waits until no other call uses the session.
-    fn turn(&self, wait: Duration) -> Result<Turn<'_>, Error> {
-        let (mut busy, timeout) = self
-            .free
-            .wait_timeout_while(lock(&self.busy), wait, |busy| *busy)
-            .unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() && *busy {
-            return Err(Error::Busy(self.id.clone()));
+    fn run_lasting(
+        &self,
+        who: &Who,
+        id: &str,
+        request: RunRequest,
+    ) -> Result<Result<RunReport, prims_interpreter::Error>, Error> {
+        let (lasting, owner) = (self.lasting()?, who.owner.as_deref());
+        let mut requirements = self.known(id, lasting.info(id, owner))?.requirements;
+        for requirement in request.requirements {
+            if !requirements.contains(&requirement) {
+                requirements.push(requirement);
+            }
         }
-        *busy = true;
-        Ok(Turn(self))
-    }
-}
-
-/// The right to use a session.
-struct Turn<'a>(&'a Session);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        *lock(&self.0.busy) = false;
-        self.0.free.notify_one();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn who(name: &str) -> Who {
-        Who {
-            owner: Some(name.into()),
-            group: Some(name.into()),
-        }
-    }
-
-    fn limits() -> SessionLimits {
-        SessionLimits {
-            count: 3,
-            count_per_caller: 2,
-            wait: Duration::from_millis(20),
-            ..SessionLimits::default()
-        }
-    }
-
-    #[test]
-    fn foreign_unknown_and_expired_handles_are_the_same() {
-        let sessions = Sessions::temporary(limits()).unwrap();
-        let short = NewSession {
-            lifetime: Some(Duration::ZERO),
-            ..NewSession::default()
+        let call = Call {
+            requirements,
+            invocation: request.invocation,
+            patience: None,
         };
-        let (mine, expired) = (
-            sessions.create(&who("a"), NewSession::default()).unwrap().id,
-            sessions.create(&who("b"), short).unwrap().id,
-        );
-        std::thread::sleep(Duration::from_millis(2));
-        let said = |who: &Who, id: &str| sessions.close(who, id).unwrap_err().to_string().replace(id, "ID");
-        assert_eq!(said(&who("b"), &mine), "no session `ID`");
-        assert_eq!(said(&who("b"), &expired), "no session `ID`");
-        assert_eq!(said(&who("b"), "../x"), "no session `ID`");
-        assert!(sessions.close(&who("a"), &mine).is_ok());
-        assert_eq!(sessions.expire(), 0);
-    }
-
-    #[test]
-    fn there_are_only_so_many() {
-        let sessions = Sessions::temporary(limits()).unwrap();
-        let create = |name| sessions.create(&who(name), NewSession::default());
-        assert!(create("a").is_ok() && create("a").is_ok());
-        assert!(matches!(create("a"), Err(Error::TooMany { limit: 2 })));
-        assert!(create("b").is_ok());
-        assert!(matches!(create("c"), Err(Error::TooMany { limit: 3 })));
-        assert_eq!(sessions.list(&who("a")).unwrap().len(), 2);
-        let nobody = Who {
-            owner: None,
-            group: None,
+        let report = match lasting.run(id, owner, &call) {
+            Err(prims_interpreter::Error::Session(SessionError::Unknown)) => {
+                return Err(Error::Unknown(id.chars().take(64).collect()));
+            }
+            Err(error @ prims_interpreter::Error::Session(_)) => return Err(Error::Interpreter(error)),
+            report => report,
         };
-        assert!(sessions.list(&nobody).unwrap().is_empty());
+        Ok(report.map(|report| {
+            let mut notes = vec![];
+            notes.extend(report.started_over.map(|reason| {
+                format!("the session's variables could not be used ({reason}): this call began without them; its files are there")
+            }));
+            match report.memory {
+                Memory::RolledBack(why) => notes.push(format!(
+                    "the session's variables are as they were before this call ({why}); what was written to files stays"
+                )),
+                Memory::NotSaved(why) => notes.push(format!(
+                    "the session's variables are as they were before this call: they could not be saved ({why})"
+                )),
+                _ => {}
+            }
+            RunReport {
+                outcome: report.outcome,
+                packages: report.packages,
+                notes,
+                prepare: report.prepare,
+            }
+        }))
     }
 
-    #[test]
-    fn one_call_at_a_time() {
-        let sessions = Sessions::temporary(limits()).unwrap();
-        let id = sessions.create(&who("a"), NewSession::default()).unwrap().id;
-        let inner = sessions.with_files(&who("a"), &id, |_, _| {
-            let other = sessions.with_files(&who("a"), &id, |_, _| Ok(()));
-            assert!(matches!(other, Err(Error::Busy(_))), "{other:?}");
-            Ok(())
+    fn run_alone(
+        &self,
+        who: &Who,
+        interpreter: &Interpreter,
+        request: RunRequest,
+        prepare: impl FnOnce(&Workspace) -> Result<(), super::workspace::Error>,
+    ) -> Result<SessionRun, Error> {
+        let ready = lock(&self.0.pristine).pop();
+        let folder = match ready {
+            Some(folder) => folder,
+            None => self.new_folder()?,
+        };
+        let files = folder.open()?;
+        prepare(&files)?;
+        let result = run_in(&folder, interpreter, request);
+        let artifacts = files.artifacts()?;
+        let session_id = self.keep_or_drop(who, folder, !artifacts.is_empty());
+        Ok(SessionRun {
+            result,
+            artifacts: if session_id.is_some() { artifacts } else { vec![] },
+            session_id,
+        })
+    }
+
+    fn new_folder(&self) -> std::io::Result<RunFolder> {
+        let settings = &self.0.settings;
+        let quota = FolderQuota::new(settings.workspace_bytes, settings.workspace_files);
+        RunFolder::make(self.0.temporary.path().join(random_name()?), quota)
+    }
+
+    /// What becomes of a workspace after a run without a session: the handle, if it is kept.
+    fn keep_or_drop(&self, who: &Who, folder: RunFolder, has_artifacts: bool) -> Option<String> {
+        if has_artifacts {
+            let kept = self.keep(who, folder);
+            return kept
+                .inspect_err(|error| tracing::warn!("files of a run were not kept: {error}"))
+                .ok();
+        }
+        if folder.is_pristine() {
+            let mut pristine = lock(&self.0.pristine);
+            if pristine.len() < PRISTINE {
+                pristine.push(folder);
+                return None;
+            }
+        }
+        folder.remove();
+        None
+    }
+
+    fn keep(&self, who: &Who, folder: RunFolder) -> Result<String, Error> {
+        // Removes its folder when it is dropped, also if it is not kept.
+        let run = Arc::new(Run {
+            owner: who.owner.clone(),
+            ended: Instant::now(),
+            folder,
         });
-        assert!(inner.is_ok());
-        assert!(sessions.with_files(&who("a"), &id, |_, _| Ok(())).is_ok());
+        let id = random_name()?;
+        let mut runs = lock(&self.0.runs);
+        runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
+        let limit = self.0.settings.total;
+        if runs.len() >= limit {
+            return Err(Error::TooMany(limit));
+        }
+        runs.insert(id.clone(), run);
+        Ok(id)
     }
+}
+
+fn run_in(
+    folder: &RunFolder,
+    interpreter: &Interpreter,
+    mut request: RunRequest,
+) -> Result<RunReport, prims_interpreter::Error> {
+    request.invocation.workspace = Some(folder.path());
+    request.invocation.workspace_quota = Some(folder.quota.clone());
+    interpreter.run(&request)
 }

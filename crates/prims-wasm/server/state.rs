@@ -4,8 +4,11 @@ use super::bridge::Bridge;
 use super::connections::Connections;
 use super::deferred::Deferred;
 use super::fetch::Fetcher;
-use super::sessions::Sessions;
+use super::sessions::{self, Sessions, Who};
 use super::turns::Turns;
+use super::workspace::{self, OUTPUT, WorkspacePath, mime};
+use crate::http::{Artifact, NoArtifact};
+use prims_interpreter::FileError;
 use prims_sandbox::Limits;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 /// How a server is set up.
 pub struct Options {
     /// Runs the code. Make it with [`super::progress_sink`], so that preparation can be reported to the call that waits for it.
-    pub interpreter: Deferred,
+    pub interpreter: Arc<Deferred>,
     /// Workspaces and what else survives a run.
     pub sessions: Sessions,
     /// Requirements every run gets besides its own.
@@ -40,7 +43,7 @@ pub struct Options {
 pub struct AppState(pub(crate) Arc<Shared>);
 
 pub(crate) struct Shared {
-    pub(crate) interpreter: Deferred,
+    pub(crate) interpreter: Arc<Deferred>,
     pub(crate) sessions: Sessions,
     pub(crate) requirements: Vec<String>,
     pub(crate) limits: Limits,
@@ -78,12 +81,51 @@ impl AppState {
     /// The interpreter cannot be made, or the requirements of all runs cannot be met.
     pub fn warm_up(&self) -> Result<(), crate::Error> {
         self.0.interpreter.get()?.prepare(&self.0.requirements)?;
-        Ok(())
+        match self.0.sessions.lasting() {
+            Err(super::sessions::Error::Interpreter(error)) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether runs can start at once.
     pub fn is_ready(&self) -> bool {
         self.0.interpreter.is_made() && !self.0.shutdown.is_cancelled()
+    }
+
+    /// A file that code wrote to `output/`, for whoever downloads it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn artifact(&self, owner: Option<String>, session: &str, path: &str) -> Result<Artifact, NoArtifact> {
+        let path = WorkspacePath::parse(&format!("{OUTPUT}/{path}")).map_err(|_| NoArtifact::InvalidPath)?;
+        let who = Who { owner, group: None };
+        let opened = self.0.sessions.with_files(&who, session, |files| {
+            let file = files.open_file(&path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        });
+        match opened {
+            Ok((file, length)) => Ok(Artifact {
+                file,
+                length,
+                mime: mime(path.name()).to_owned(),
+            }),
+            Err(sessions::Error::Workspace(workspace::Error::File(FileError::Kind { .. }))) => {
+                Err(NoArtifact::NotAFile)
+            }
+            Err(sessions::Error::Unknown(_) | sessions::Error::Workspace(workspace::Error::File(_))) => {
+                Err(NoArtifact::NotFound)
+            }
+            Err(error) => {
+                tracing::error!(%error, "an artifact could not be opened");
+                Err(NoArtifact::Failed)
+            }
+        }
+    }
+
+    /// Sessions there are.
+    pub fn session_count(&self) -> usize {
+        self.0.sessions.count()
     }
 
     /// Calls under way, and of them those that wait for their turn.

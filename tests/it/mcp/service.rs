@@ -1,9 +1,10 @@
 //! The service inside this process, and what it does when there is too much of something.
 
 use super::{Streams, call, run};
+use prims_interpreter::SessionSettings;
 use prims_sandbox::Limits;
 use prims_wasm::server::{
-    AppState, NoFetcher, Observer, Options, RunFacts, SessionLimits, Sessions, serve_stdio, service,
+    AppState, Deferred, NoFetcher, Observer, Options, RunFacts, Sessions, serve_stdio, service,
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -21,9 +22,11 @@ impl Observer for Panics {
 }
 
 fn state(observer: Arc<dyn Observer>) -> AppState {
+    let interpreter = Arc::new(Deferred::from(super::super::interpreter().clone()));
+    let sessions = Sessions::new(interpreter.clone(), SessionSettings::DEFAULT, None).expect("a folder");
     AppState::new(Options {
-        interpreter: super::super::interpreter().clone().into(),
-        sessions: Sessions::temporary(SessionLimits::default()).expect("a folder"),
+        interpreter,
+        sessions,
         requirements: vec![],
         limits: Limits::DEFAULT,
         ceilings: Limits::CEILING,

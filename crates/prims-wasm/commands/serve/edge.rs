@@ -1,7 +1,8 @@
 //! Where the service meets the HTTP edge: metrics, fetching, artifacts.
 
 use super::Program;
-use crate::http::{self, Gauges, Levels, Metrics, Phase};
+use crate::auth::Caller;
+use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase};
 use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, service as mcp};
 use crate::fetch;
 use prims_cache::Cache;
@@ -19,7 +20,7 @@ pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Se
     };
     http::Service {
         mcp: endpoint(mcp(program.state.clone()), config),
-        artifacts: None,
+        artifacts: Some(Arc::new(Kept(program.state.clone()))),
         gauges: Arc::new(levels),
         metrics: program.metrics.clone(),
         readiness: program.readiness.clone(),
@@ -63,7 +64,7 @@ impl Gauges for Levelled {
         Levels {
             queued: waiting as u64,
             running: in_flight.saturating_sub(waiting) as u64,
-            sessions: 0,
+            sessions: self.state.session_count() as u64,
             cache_bytes: cache_bytes.unwrap_or_default(),
         }
     }
@@ -100,5 +101,14 @@ fn told(error: fetch::FetchError) -> FetchError {
     FetchError {
         message: error.to_string(),
         hint: error.hint().map(str::to_owned),
+    }
+}
+
+/// Files of sessions, for downloads.
+struct Kept(AppState);
+
+impl Artifacts for Kept {
+    fn open(&self, caller: &Caller, session: &str, path: &str) -> Result<Artifact, NoArtifact> {
+        self.0.artifact(caller.0.clone(), session, path)
     }
 }

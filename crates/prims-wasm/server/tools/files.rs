@@ -4,7 +4,7 @@ use super::arguments::{bad, base64, parse};
 use super::run_code::fetch;
 use super::{Answer, Call, Effects, Problem, tool};
 use crate::server::render;
-use crate::server::workspace::{self, Entry, MOUNTS, OUTPUT, Quota, Workspace, WorkspacePath};
+use crate::server::workspace::{self, Entry, MOUNTS, OUTPUT, Workspace, WorkspacePath};
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 use rmcp::model::{JsonObject, Tool};
@@ -261,7 +261,7 @@ pub(super) fn definitions() -> Vec<Tool> {
 async fn with_files<T: Send + 'static>(
     call: &Call,
     session: Option<String>,
-    work: impl FnOnce(&Workspace, Quota) -> Result<T, workspace::Error> + Send + 'static,
+    work: impl FnOnce(&Workspace) -> Result<T, workspace::Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let id = call.needed_session(session)?;
     let _turn = call.state.0.turns.take(&id, &call.stop).await?;
@@ -270,14 +270,14 @@ async fn with_files<T: Send + 'static>(
 }
 
 fn path(field: &str, text: &str) -> Result<WorkspacePath, Problem> {
-    WorkspacePath::file(text).map_err(|error| bad(field, error))
+    workspace::file(text).map_err(|error| bad(field, error))
 }
 
 pub(super) async fn list_dir(call: &Call, arguments: JsonObject) -> Result<Answer<Listing>, Problem> {
     let arguments: ListDir = parse("list_dir", arguments)?;
     let folder = arguments.dir_path.as_deref().unwrap_or_default();
     let folder = WorkspacePath::parse(folder).map_err(|error| bad("dir_path", error))?;
-    let entries = with_files(call, arguments.session_id, move |files, _| files.list(&folder)).await?;
+    let entries = with_files(call, arguments.session_id, move |files| files.list(&folder)).await?;
     let lines: Vec<String> = entries.iter().map(line).collect();
     let text = if lines.is_empty() {
         "empty".to_owned()
@@ -315,7 +315,7 @@ pub(super) async fn preview(call: &Call, arguments: JsonObject) -> Result<Answer
     let path = path("relative_path", &arguments.relative_path)?;
     let file = path.clone();
     let (shown, largest) = PREVIEW;
-    let bytes = with_files(call, arguments.session_id, move |files, _| {
+    let bytes = with_files(call, arguments.session_id, move |files| {
         files.read_whole(&file, largest)
     })
     .await?;
@@ -341,7 +341,7 @@ pub(super) async fn read(call: &Call, arguments: JsonObject) -> Result<Answer<Fi
         return Err(bad("limit", format!("is {limit}, expected 1 to {most}")));
     }
     let file = path.clone();
-    let piece = with_files(call, arguments.session_id, move |files, _| {
+    let piece = with_files(call, arguments.session_id, move |files| {
         files.read(&file, offset, limit)
     })
     .await?;
@@ -387,8 +387,8 @@ pub(super) async fn write(call: &Call, arguments: JsonObject) -> Result<Answer<W
         _ => return Err(bad("content", "expected one of `content` and `content_base64`")),
     };
     let (file, append) = (path.clone(), arguments.append);
-    let size = with_files(call, arguments.session_id, move |files, quota| {
-        files.write(&file, &bytes, append, quota)
+    let size = with_files(call, arguments.session_id, move |files| {
+        files.write(&file, &bytes, append)
     })
     .await?;
     let path = path.as_str().to_owned();
@@ -400,7 +400,7 @@ pub(super) async fn delete(call: &Call, arguments: JsonObject) -> Result<Answer<
     let arguments: DeleteFile = parse("delete_file", arguments)?;
     let path = path("path", &arguments.path)?;
     let file = path.clone();
-    with_files(call, arguments.session_id, move |files, _| files.delete(&file)).await?;
+    with_files(call, arguments.session_id, move |files| files.delete(&file)).await?;
     let deleted = path.as_str().to_owned();
     let text = format!("{deleted} is gone");
     Ok(Answer::text(Deleted { deleted }, text))
@@ -408,13 +408,15 @@ pub(super) async fn delete(call: &Call, arguments: JsonObject) -> Result<Answer<
 
 pub(super) async fn mount(call: &Call, arguments: JsonObject) -> Result<Answer<Mounted>, Problem> {
     let arguments: MountFile = parse("mount_file", arguments)?;
-    let path = path("mount_path", &arguments.mount_path)?.below(MOUNTS);
+    let path = path("mount_path", &arguments.mount_path)?;
+    let path = workspace::below(MOUNTS, &path).map_err(|error| bad("mount_path", error))?;
     // Before anything is fetched: a stranger must not use the server to reach a URL for nothing.
-    let most = with_files(call, arguments.session_id.clone(), |_, quota| Ok(quota.bytes)).await?;
+    with_files(call, arguments.session_id.clone(), |_| Ok(())).await?;
+    let most = call.state.0.sessions.workspace_bytes();
     let content = fetch(call, "url", &arguments.url, most).await?;
     let (file, bytes) = (path.clone(), content.len() as u64);
-    with_files(call, arguments.session_id, move |files, quota| {
-        files.write(&file, &content, false, quota)
+    with_files(call, arguments.session_id, move |files| {
+        files.write(&file, &content, false)
     })
     .await?;
     let mounted_as = path.as_str().to_owned();
@@ -430,7 +432,7 @@ pub(super) async fn persist(call: &Call, arguments: JsonObject) -> Result<Answer
         return Err(bad("relative_path", message));
     }
     // All bytes at once: what is sent cannot change while it is sent.
-    let bytes = with_files(call, arguments.session_id, move |files, _| {
+    let bytes = with_files(call, arguments.session_id, move |files| {
         files.read_whole(&path, MAX_UPLOAD)
     })
     .await?;

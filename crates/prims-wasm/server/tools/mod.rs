@@ -17,6 +17,7 @@ use super::live::Live;
 use super::sessions::{self, Who};
 use super::state::AppState;
 use super::workspace;
+use prims_interpreter::{FileError, SessionError};
 use rmcp::ErrorData;
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Tool, ToolAnnotations};
 use schemars::JsonSchema;
@@ -150,15 +151,34 @@ impl From<sessions::Error> for Problem {
         match error {
             sessions::Error::Unknown(_) => Problem::failure("unknown_session", message)
                 .hint("it may have expired or been closed; make a new one with `create_session`"),
-            sessions::Error::TooMany { .. } => {
-                Problem::failure("too_many_sessions", message).hint("close one with `close_session`")
+            sessions::Error::TooMany(_) => {
+                Problem::failure("too_many_sessions", message).hint("try again in some minutes")
             }
-            sessions::Error::Busy(_) => {
-                Problem::failure("busy", message).hint("calls of one session run one after the other; try again")
+            sessions::Error::NotASession(_) => {
+                Problem::failure("not_a_session", message).hint("make one with `create_session`")
             }
-            sessions::Error::Unavailable(_) => Problem::failure("unavailable", message),
+            sessions::Error::Unmade(error) => Problem::Fault(Incident::log(&error)),
+            sessions::Error::Interpreter(prims_interpreter::Error::Session(error)) => lasting(error, message),
+            sessions::Error::Interpreter(prims_interpreter::Error::File(error)) => {
+                workspace::Error::File(error).into()
+            }
+            sessions::Error::Interpreter(error) => Problem::Fault(Incident::log(&error)),
             sessions::Error::Workspace(error) => error.into(),
         }
+    }
+}
+
+fn lasting(error: SessionError, message: String) -> Problem {
+    match error {
+        SessionError::Busy { .. } => {
+            Problem::failure("busy", message).hint("calls of one session run one after the other; try again")
+        }
+        SessionError::TooMany { .. } => {
+            Problem::failure("too_many_sessions", message).hint("close one with `close_session`")
+        }
+        SessionError::Environment { .. } => Problem::failure("other_packages", message)
+            .hint("`reset_session`, or make another session with these requirements"),
+        error => Problem::Fault(Incident::log(&format_args!("a session failed: {error}"))),
     }
 }
 
@@ -166,14 +186,21 @@ impl From<workspace::Error> for Problem {
     fn from(error: workspace::Error) -> Problem {
         let message = error.to_string();
         match error {
-            workspace::Error::Path { .. } => Problem::failure("invalid_arguments", message),
-            workspace::Error::NotFound(_) => {
+            workspace::Error::File(FileError::Path { .. }) => Problem::failure("invalid_arguments", message),
+            workspace::Error::File(FileError::Missing(_)) => {
                 Problem::failure("not_found", message).hint("`list_dir` shows what is there")
             }
-            workspace::Error::NotAFile(_) | workspace::Error::NotAFolder(_) => Problem::failure("not_found", message),
-            workspace::Error::Full { .. } => Problem::failure("quota", message).hint("delete files with `delete_file`"),
+            workspace::Error::File(FileError::Kind { .. } | FileError::NotEmpty(_)) => {
+                Problem::failure("not_found", message)
+            }
+            workspace::Error::File(FileError::Full(_)) => {
+                Problem::failure("quota", message).hint("delete files with `delete_file`")
+            }
             workspace::Error::TooLarge { .. } => {
                 Problem::failure("too_large", message).hint("read it in pieces with `read_file`, `offset` and `limit`")
+            }
+            workspace::Error::File(error) => {
+                Problem::Fault(Incident::log(&format_args!("a workspace failed: {error:?}")))
             }
             workspace::Error::Io(source) => {
                 Problem::Fault(Incident::log(&format_args!("a workspace failed: {source}")))

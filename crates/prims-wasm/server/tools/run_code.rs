@@ -7,7 +7,7 @@ use crate::server::bridge::{Incident, telling};
 use crate::server::render::{self, Text};
 use crate::server::sessions::SessionRun;
 use crate::server::state::{RunFacts, Shared};
-use crate::server::workspace::{self, Entry, MOUNTS, Quota, Workspace, WorkspacePath};
+use crate::server::workspace::{self, Entry, MOUNTS, Workspace, WorkspacePath};
 use prims_interpreter::{RunReport, RunRequest};
 use prims_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, StopReason};
 use rmcp::ErrorData;
@@ -396,10 +396,10 @@ async fn files(call: &Call, files: Vec<FileArgument>, most: u64) -> Result<Vec<(
     for (at, file) in files.into_iter().enumerate() {
         let field = |name: &str| format!("files[{at}].{name}");
         let path = match (&file.path, &file.mount_path) {
-            (Some(path), None) => WorkspacePath::file(path).map_err(|error| bad(&field("path"), error))?,
-            (None, Some(path)) => WorkspacePath::file(path)
-                .map_err(|error| bad(&field("mountPath"), error))?
-                .below(MOUNTS),
+            (Some(path), None) => workspace::file(path).map_err(|error| bad(&field("path"), error))?,
+            (None, Some(path)) => workspace::file(path)
+                .and_then(|path| workspace::below(MOUNTS, &path))
+                .map_err(|error| bad(&field("mountPath"), error))?,
             _ => return Err(bad(&field("path"), "expected one of `path` and `mountPath`")),
         };
         if ready.iter().any(|(other, _)| *other == path) {
@@ -447,10 +447,10 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
     };
     let work = move |queue| {
         let tell = teller.clone();
-        let prepare = |workspace: &Workspace, quota: Quota| {
+        let prepare = |workspace: &Workspace| {
             job.files
                 .iter()
-                .try_for_each(|(path, bytes)| workspace.write(path, bytes, false, quota).map(drop))
+                .try_for_each(|(path, bytes)| workspace.write(path, bytes, false).map(drop))
         };
         let ended = telling(
             move |progress| tell.prepare(progress),
@@ -619,7 +619,7 @@ fn ran(
         feedback: None,
     };
     let reply = RunReply {
-        feedback: feedback(&reply),
+        feedback: feedback(&reply, &report.notes),
         ..reply
     };
     let mut content = vec![ContentBlock::text(text(&reply))];
@@ -718,12 +718,16 @@ fn run_error(exit: &Exit, usage: &prims_sandbox::Usage) -> Option<RunError> {
     }
 }
 
-fn feedback(reply: &RunReply) -> Option<String> {
+fn feedback(reply: &RunReply, notes: &[String]) -> Option<String> {
     let silent = reply.stdout.is_empty() && reply.return_repr.is_none() && reply.artifacts.is_empty();
-    (reply.status == Status::Success && silent).then(|| {
-        "the code ran but showed nothing: end it with an expression, print something, or write files to `output/`"
-            .to_owned()
-    })
+    let mut said = notes.to_vec();
+    if reply.status == Status::Success && silent {
+        said.push(
+            "the code ran but showed nothing: end it with an expression, print something, or write files to `output/`"
+                .to_owned(),
+        );
+    }
+    (!said.is_empty()).then(|| said.join("\n"))
 }
 
 fn text(reply: &RunReply) -> String {
@@ -756,5 +760,9 @@ fn text(reply: &RunReply) -> String {
     if let (Some(session), false) = (&reply.session_id, reply.artifacts.is_empty()) {
         text.part("session_id", session);
     }
-    text.or(reply.feedback.as_deref().unwrap_or("done, nothing was shown"))
+    match &reply.feedback {
+        Some(feedback) if text.is_empty() => text.or(feedback),
+        Some(feedback) => text.part("note", feedback).or("done, nothing was shown"),
+        None => text.or("done, nothing was shown"),
+    }
 }

@@ -48,7 +48,7 @@ pub(super) struct SessionReply {
     created: String,
     /// When it ends if it is not used before; ISO 8601.
     expires: String,
-    /// Bytes of its files.
+    /// Bytes of its files and of its variables.
     size: u64,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn definitions() -> Vec<Tool> {
         tool::<CreateSession, SessionReply>(
             "create_session",
             "Create a session",
-            "Makes a session: files in its working directory survive from run to run. Give its `session_id` to `run_code` and to the file tools.",
+            "Makes a session: files in its working directory survive from run to run, with `stateful` also variables, imports and functions. Give its `session_id` to `run_code` and to the file tools.",
             &Effects::ADDS,
         ),
         tool::<OneSession, Closed>(
