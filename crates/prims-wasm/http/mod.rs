@@ -244,18 +244,20 @@ fn endpoint(server: &ServerSettings, address: SocketAddr) -> Result<Url, Error> 
     Url::parse(&text).map_err(|_| Error::Host(text))
 }
 
-/// Comes when the process is asked to end: SIGTERM, or an interrupt from the keyboard.
-pub async fn stop_signal() {
+/// Comes when the process is asked to end: SIGTERM, or an interrupt from the keyboard. From the call on, neither ends it by itself.
+/// To be called inside of a runtime.
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+    let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        // Without handlers the signals do what they do by default.
+        let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        // Without handlers the signals end the process, as they do by default.
-        _ => std::future::pending().await,
     }
 }
 
