@@ -33,9 +33,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use timed::Times;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+/// Connections the system may hold until they are accepted; a burst beyond it waits a second for its next attempt.
+const BACKLOG: u32 = 1024;
 
 /// A server that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +169,7 @@ impl Server {
         }
         let address = SocketAddr::new(server.host, server.port);
         let failed = |source| Error::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let edge = Arc::new(Edge {
             names,
@@ -208,6 +211,18 @@ impl Server {
         connections::serve(self.listener, self.bounds, self.edge, stop, &self.abandon).await;
         tracing::info!("stopped");
     }
+}
+
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // A server that is started again need not wait until the connections of the last one are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn bounds(server: &ServerSettings) -> Bounds {
