@@ -217,8 +217,9 @@ impl Fetcher {
         })
     }
 
-    /// Uploads bytes to a URL that a caller named, with PUT. Redirects are not followed: the place was agreed on.
-    pub async fn put(&self, url: &str, bytes: Bytes, mime: &str) -> Result<(), FetchError> {
+    /// Uploads bytes to a URL that a caller named, with PUT; the status of success. Redirects are not followed: the place was agreed
+    /// on. No type is named: a presigned URL may be signed for one, or for none.
+    pub async fn put(&self, url: &str, bytes: Bytes) -> Result<u16, FetchError> {
         let length = bytes.len() as u64;
         if length > self.policy.max_upload {
             return Err(FetchError::UploadTooLarge {
@@ -229,7 +230,7 @@ impl Fetcher {
         let _running = self.running.try_acquire().map_err(|_| FetchError::Busy)?;
         let url = parse(url)?;
         self.check(&url)?;
-        let request = self.client.put(url.clone()).header(CONTENT_TYPE, mime).body(bytes);
+        let request = self.client.put(url.clone()).body(bytes);
         let response = match tokio::time::timeout(self.policy.timeout, request.send()).await {
             Ok(response) => response.map_err(|error| failure(&url, &error))?,
             Err(_) => {
@@ -241,7 +242,7 @@ impl Fetcher {
         };
         let status = response.status();
         if status.is_success() {
-            return Ok(());
+            return Ok(status.as_u16());
         }
         Err(FetchError::Status {
             url: redacted(&url),

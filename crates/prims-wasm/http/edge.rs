@@ -75,7 +75,8 @@ impl Answer for Arc<Edge> {
         let status = response.status().as_u16();
         self.metrics.request_answered(status);
         let _inside = span.enter();
-        tracing::info!(status, ms = began.elapsed().as_secs_f64() * 1e3, "answered");
+        let ms = (began.elapsed().as_secs_f64() * 1e6).round() / 1e3;
+        tracing::info!(status, ms, "answered");
         response.map(|body| held::body(body, (ended, ticket)))
     }
 }

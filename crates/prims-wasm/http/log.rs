@@ -37,7 +37,7 @@ where
     let filter = EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("warn"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     match settings.format.0 {
-        LogFormat::Json => Box::new(lines.json().flatten_event(true).finish()),
+        LogFormat::Json => Box::new(lines.json().flatten_event(true).with_span_list(false).finish()),
         LogFormat::Text => Box::new(lines.with_ansi(std::io::stderr().is_terminal()).finish()),
     }
 }

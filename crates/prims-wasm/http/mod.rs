@@ -33,9 +33,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use timed::Times;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio_util::sync::CancellationToken;
 use url::Url;
+
+/// Connections the system may hold until they are accepted; a burst beyond it waits a second for its next attempt.
+const BACKLOG: u32 = 1024;
 
 /// A server that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -166,7 +169,7 @@ impl Server {
         }
         let address = SocketAddr::new(server.host, server.port);
         let failed = |source| Error::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let edge = Arc::new(Edge {
             names,
@@ -210,6 +213,18 @@ impl Server {
     }
 }
 
+fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    }?;
+    // A server that is started again need not wait until the connections of the last one are forgotten.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
 fn bounds(server: &ServerSettings) -> Bounds {
     let bounds = Bounds {
         times: Times {
@@ -244,18 +259,20 @@ fn endpoint(server: &ServerSettings, address: SocketAddr) -> Result<Url, Error> 
     Url::parse(&text).map_err(|_| Error::Host(text))
 }
 
-/// Comes when the process is asked to end: SIGTERM, or an interrupt from the keyboard.
-pub async fn stop_signal() {
+/// Comes when the process is asked to end: SIGTERM, or an interrupt from the keyboard. From the call on, neither ends it by itself.
+/// To be called inside of a runtime.
+pub fn stop_signal() -> impl Future<Output = ()> + Send {
     use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+    let handlers = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        // Without handlers the signals do what they do by default.
+        let (Ok(mut terminate), Ok(mut interrupt)) = handlers else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        // Without handlers the signals end the process, as they do by default.
-        _ => std::future::pending().await,
     }
 }
 

@@ -85,13 +85,14 @@ async fn a_server_in_a_process_of_its_own() {
         return;
     };
     let server = start(&[("drain-timeout", "10s")]).await;
+    let signal = super::super::stop_signal();
     let (file, new) = (
         std::path::PathBuf::from(&file),
         std::path::PathBuf::from(file).with_extension("new"),
     );
     std::fs::write(&new, server.address.to_string()).unwrap();
     std::fs::rename(new, file).unwrap();
-    super::super::stop_signal().await;
+    signal.await;
     server.stop.cancel();
     server.served.await.unwrap();
 }
