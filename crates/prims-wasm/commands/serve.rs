@@ -21,6 +21,8 @@ const WORKERS: usize = 2;
 const FILE_THREADS: usize = 32;
 /// Stack of every thread: the guest's 4 MiB and what the host needs beside it, so that no run needs a thread of its own. Only what is touched is used.
 const STACK: usize = 8 << 20;
+/// Between two looks for expired sessions.
+const EXPIRY: Duration = Duration::from_secs(60);
 /// How long a call waits for its turn.
 const QUEUE_WAIT: Duration = Duration::from_secs(30);
 /// How long runs may go on when the server is asked to end.
@@ -32,6 +34,7 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
     let state = state(&arguments.serving, cache_dir)?;
     let runtime = runtime(&arguments.serving)?;
     runtime.block_on(async {
+        keep_house(state.clone());
         let (input, output) = rmcp::transport::stdio_pipes();
         let drain = ended_by_signal().map_err(serve("standard streams"))?;
         serve_stdio(service(state), input, output, drain, DRAIN).await;
@@ -56,6 +59,7 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address).await.map_err(failed())?;
         let local = listener.local_addr().map_err(failed())?;
+        keep_house(state.clone());
         let drain = ended_by_signal().map_err(failed())?;
         let config = StreamableHttpServerConfig::default()
             // A page of this very address is no stranger; all others are.
@@ -78,6 +82,17 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
 fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let on = on.to_owned();
     move |source| Error::Serve { on, source }
+}
+
+/// Removes expired sessions now and then, for as long as the server runs.
+fn keep_house(state: AppState) {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(EXPIRY).await;
+            let state = state.clone();
+            let _ = tokio::task::spawn_blocking(move || state.expire()).await;
+        }
+    });
 }
 
 /// Fires at the first SIGTERM or SIGINT.

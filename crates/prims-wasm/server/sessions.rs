@@ -124,6 +124,8 @@ struct Session {
     id: String,
     who: Who,
     new: NewSession,
+    /// Whether it is only what a run without a session left.
+    of_run: bool,
     created: (Instant, SystemTime),
     lifetime: Duration,
     idle: Duration,
@@ -189,32 +191,25 @@ impl Sessions {
             .lifetime
             .unwrap_or(self.0.limits.lifetime)
             .min(self.0.limits.lifetime);
-        let session = self.keep(who, new, self.new_workspace()?, lifetime)?;
+        let session = self.keep(who, new, self.new_workspace()?, lifetime, false)?;
         session.info()
     }
 
+    /// Makes a session known, if there may be one more. What runs without a session left makes room, the oldest first.
     fn keep(
         &self,
         who: &Who,
         new: NewSession,
         workspace: Workspace,
         lifetime: Duration,
+        of_run: bool,
     ) -> Result<Arc<Session>, Error> {
         self.expire();
-        let mut known = lock(&self.0.known);
-        let own = known.values().filter(|session| session.who == *who).count();
-        for (found, limit) in [
-            (known.len(), self.0.limits.count),
-            (own, self.0.limits.count_per_caller),
-        ] {
-            if found >= limit {
-                return Err(Error::TooMany { limit });
-            }
-        }
         let session = Arc::new(Session {
             id: random_name().map_err(super::workspace::Error::Io)?,
             who: who.clone(),
             new,
+            of_run,
             created: (Instant::now(), SystemTime::now()),
             lifetime,
             idle: self.0.limits.idle.min(lifetime),
@@ -223,8 +218,30 @@ impl Sessions {
             busy: Mutex::default(),
             free: Condvar::new(),
         });
+        let mut known = lock(&self.0.known);
+        let dropped = match self.limit_met(&known, who) {
+            None => None,
+            Some(limit) => Some(oldest_run(&mut known, who).ok_or(Error::TooMany { limit })?),
+        };
         known.insert(session.id.clone(), Arc::clone(&session));
+        drop(known);
+        if let Some(dropped) = dropped {
+            let _ = std::fs::remove_dir_all(dropped.workspace.folder());
+        }
         Ok(session)
+    }
+
+    /// The limit that stands in the way of one more session of this caller.
+    fn limit_met(&self, known: &HashMap<String, Arc<Session>>, who: &Who) -> Option<usize> {
+        let own = known.values().filter(|session| session.who == *who).count();
+        let limits = [
+            (own, self.0.limits.count_per_caller),
+            (known.len(), self.0.limits.count),
+        ];
+        limits
+            .into_iter()
+            .find(|(found, limit)| found >= limit)
+            .map(|(_, limit)| limit)
     }
 
     /// The session, if there is one and it is this caller's.
@@ -272,7 +289,8 @@ impl Sessions {
                 copy.write(&path, &bytes, false, quota)?;
             }
         }
-        self.keep(who, session.new.clone(), copy, session.lifetime)?.info()
+        self.keep(who, session.new.clone(), copy, session.lifetime, false)?
+            .info()
     }
 
     /// Makes a session as it was when it was new; its files go.
@@ -364,13 +382,12 @@ impl Sessions {
                 group: None,
                 ..who.clone()
             };
-            return match self.keep(&unlisted, NewSession::default(), workspace, self.0.limits.run_lifetime) {
-                Ok(session) => Some(session.id.clone()),
-                Err(error) => {
-                    tracing::warn!("files of a run were not kept: {error}");
-                    None
-                }
-            };
+            let lifetime = self.0.limits.run_lifetime;
+            return self
+                .keep(&unlisted, NewSession::default(), workspace, lifetime, true)
+                .inspect_err(|error| tracing::warn!("files of a run were not kept: {error}"))
+                .ok()
+                .map(|session| session.id.clone());
         }
         if workspace.is_pristine().unwrap_or(false) {
             let mut pristine = lock(&self.0.pristine);
@@ -400,6 +417,15 @@ impl Sessions {
         }
         left
     }
+}
+
+/// Takes out what the oldest run without a session of this caller left.
+fn oldest_run(known: &mut HashMap<String, Arc<Session>>, who: &Who) -> Option<Arc<Session>> {
+    let runs = known
+        .values()
+        .filter(|other| other.of_run && other.who.owner == who.owner && !*lock(&other.busy));
+    let oldest = runs.min_by_key(|other| other.created.0).map(|other| other.id.clone())?;
+    known.remove(&oldest)
 }
 
 impl Session {
@@ -499,6 +525,27 @@ mod tests {
             group: None,
         };
         assert!(sessions.list(&nobody).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_runs_left_makes_room() {
+        let sessions = Sessions::temporary(limits()).unwrap();
+        let left = || {
+            let workspace = sessions.new_workspace().unwrap();
+            sessions.keep_or_drop(&who("a"), workspace, true).unwrap()
+        };
+        let runs = [left(), left(), left()];
+        let known = |id: &String| sessions.with_files(&who("a"), id, |_, _| Ok(())).is_ok();
+        assert_eq!(runs.iter().map(known).collect::<Vec<_>>(), [false, true, true]);
+        for kept in [true, false] {
+            sessions.create(&who("a"), NewSession::default()).unwrap();
+            assert_eq!(known(&runs[1]), kept);
+        }
+        assert!(known(&runs[2]));
+        // They are told to nobody but who ran them.
+        assert_eq!(sessions.list(&who("a")).unwrap().len(), 2);
+        let folders = std::fs::read_dir(sessions.0.folder.path()).unwrap().count();
+        assert_eq!(folders, 3);
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl AppState {
         self.0.interpreter.is_made() && !self.0.shutdown.is_cancelled()
     }
 
+    /// Removes what has expired; call it now and then. Blocks. Returns how many sessions there are.
+    pub fn expire(&self) -> usize {
+        self.0.sessions.expire()
+    }
+
     /// Calls under way, and of them those that wait for their turn.
     pub fn in_flight(&self) -> (usize, usize) {
         (self.0.bridge.in_flight(), self.0.bridge.waiting())
