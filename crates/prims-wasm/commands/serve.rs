@@ -24,6 +24,8 @@ const FILE_THREADS: usize = 32;
 /// Stack of every thread: the guest's 4 MiB and what the host needs beside it, so that no run needs a thread of its own. Only what is
 /// touched is used.
 const STACK: usize = 8 << 20;
+/// Between two looks for expired sessions.
+const EXPIRY: Duration = Duration::from_secs(60);
 /// How often a server looks after the cache.
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
@@ -137,6 +139,13 @@ fn program(
         Err(error) => console::error(&error, error.hint()),
     });
     look_after(cache.clone(), &settings);
+    let expiring = state.clone();
+    std::thread::spawn(move || {
+        loop {
+            std::thread::sleep(EXPIRY);
+            expiring.expire();
+        }
+    });
     Ok(Program {
         settings,
         cache,

@@ -15,7 +15,7 @@ pub(crate) fn instructions(state: &Shared) -> String {
     format!(
         "Runs Python 3.13 in a sandbox. {packages} Ask for others with `requirements`, for example [\"numpy\"].\n\
          - Every `run_code` starts in a fresh interpreter: put all imports and data a run needs into its code. Files survive in a session: `create_session`, then give \
-         its `session_id` with every call.\n\
+         its `session_id` with every call; with `stateful` variables, imports and functions survive too.\n\
          - The value of the last expression comes back as `return_value`; what is printed comes back as `stdout`. An uncaught exception comes back as `error` with its \
          traceback. Top-level `await` works.\n\
          - Write files for the user to `output/` (for example `output/plot.png`); they come back as `artifacts`, each with a `uri` to read it as a resource. \

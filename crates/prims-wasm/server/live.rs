@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 /// A longer line is sent in pieces.
 const MAX_LINE: usize = 8 << 10;
@@ -67,19 +68,23 @@ impl Live {
         Teller(self.progress.as_ref().map(|(sender, _)| sender.clone()))
     }
 
-    /// Ends it, when everything has been sent or the client does not take it.
-    pub(crate) async fn finish(self) {
-        if let Some((sender, mut task)) = self.progress {
+    /// Ends it, when everything has been sent, or the client does not take it, or `stop` says that it does not want it.
+    pub(crate) async fn finish(self, stop: &CancellationToken) {
+        let mut tasks = vec![];
+        if let Some((sender, task)) = self.progress {
             drop(sender);
-            // What remains is the teller of a call that panicked, or a client that does not read.
-            if tokio::time::timeout(FLUSH, &mut task).await.is_err() {
-                task.abort();
-            }
+            tasks.push(task);
         }
-        if let Some((lines, mut task)) = self.lines {
+        if let Some((lines, task)) = self.lines {
             lines.finish();
-            if tokio::time::timeout(FLUSH, &mut task).await.is_err() {
-                task.abort();
+            tasks.push(task);
+        }
+        let deadline = tokio::time::Instant::now() + FLUSH;
+        for mut task in tasks {
+            tokio::select! {
+                _ = &mut task => {}
+                () = tokio::time::sleep_until(deadline) => task.abort(),
+                () = stop.cancelled() => task.abort(),
             }
         }
     }

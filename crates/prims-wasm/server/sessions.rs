@@ -17,6 +17,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 /// Workspaces kept ready for runs without a session.
 const PRISTINE: usize = 16;
+/// Runs without a session whose files are kept.
+const MAX_RUNS: usize = 1000;
 /// How long the files of a run without a session can be read.
 const RUN_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
@@ -35,9 +37,6 @@ pub(crate) enum Error {
     /// A run has files only, and they go.
     #[error("`{0}` names the files of a run, not a session")]
     NotASession(String),
-    /// There are as many as there may be.
-    #[error("there are {0} workspaces of runs already, which is the limit")]
-    TooMany(usize),
     /// Its files cannot be used.
     #[error(transparent)]
     Workspace(#[from] super::workspace::Error),
@@ -432,12 +431,25 @@ impl Sessions {
         let id = random_name()?;
         let mut runs = lock(&self.0.runs);
         runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
-        let limit = self.0.settings.total;
-        if runs.len() >= limit {
-            return Err(Error::TooMany(limit));
-        }
+        // What runs left is for those who look soon; the oldest makes room.
+        let oldest = runs.iter().min_by_key(|(_, run)| run.ended).map(|(id, _)| id.clone());
+        let dropped = oldest.filter(|_| runs.len() >= MAX_RUNS).and_then(|id| runs.remove(&id));
         runs.insert(id.clone(), run);
+        drop((runs, dropped));
         Ok(id)
+    }
+
+    /// Removes what has expired.
+    pub(crate) fn expire(&self) {
+        let lasting = lock(&self.0.lasting).clone();
+        if let Some(lasting) = lasting {
+            lasting.expire();
+        }
+        let expired: Vec<Arc<Run>> = lock(&self.0.runs)
+            .extract_if(|_, run| run.ended.elapsed() >= RUN_LIFETIME)
+            .map(|(_, run)| run)
+            .collect();
+        drop(expired);
     }
 }
 

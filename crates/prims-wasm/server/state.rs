@@ -123,6 +123,11 @@ impl AppState {
         }
     }
 
+    /// Removes sessions that have expired. May block.
+    pub fn expire(&self) {
+        self.0.sessions.expire();
+    }
+
     /// Sessions there are.
     pub fn session_count(&self) -> usize {
         self.0.sessions.count()

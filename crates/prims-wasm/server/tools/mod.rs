@@ -151,9 +151,6 @@ impl From<sessions::Error> for Problem {
         match error {
             sessions::Error::Unknown(_) => Problem::failure("unknown_session", message)
                 .hint("it may have expired or been closed; make a new one with `create_session`"),
-            sessions::Error::TooMany(_) => {
-                Problem::failure("too_many_sessions", message).hint("try again in some minutes")
-            }
             sessions::Error::NotASession(_) => {
                 Problem::failure("not_a_session", message).hint("make one with `create_session`")
             }

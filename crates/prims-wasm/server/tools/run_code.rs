@@ -290,7 +290,7 @@ pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallTo
         Err(Problem::Fault(incident)) => return Err(incident.into()),
     };
     call.state.0.observer.finished(&facts);
-    call.live.finish().await;
+    call.live.finish(&call.stop).await;
     let is_error = match answer.reply.status {
         Status::Success => false,
         Status::Exit => answer.reply.exit_code != Some(0),
