@@ -88,11 +88,7 @@ impl server::Fetcher for Guarded {
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16> {
         let (fetcher, url) = (self.0.clone(), url.to_owned());
         Box::pin(async move {
-            match fetcher.put(&url, bytes.into(), "application/octet-stream").await {
-                Ok(()) => Ok(200),
-                Err(fetch::FetchError::Status { status, .. }) => Ok(status),
-                Err(error) => Err(told(error)),
-            }
+            fetcher.put(&url, bytes.into()).await.map_err(told)
         })
     }
 }
