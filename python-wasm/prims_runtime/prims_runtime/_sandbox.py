@@ -60,6 +60,7 @@ def _no_thread(*args, **kwargs):
 def install():
     """Put the refusals in place. Once, before any user code; there is no way back."""
     _install_os()
+    _install_forks()
     _install_threads()
     _install_processes()
     _install_exits()
@@ -67,7 +68,6 @@ def install():
 
 
 def _install_os():
-    # os.register_at_fork stays missing: modules that find it reach for parts of locks that only fork needs.
     processes = ["system", "fork", "forkpty", "execv", "execve", "posix_spawn", "posix_spawnp", "popen"]
     processes += ["spawn" + how for how in ("l", "le", "lp", "lpe", "v", "ve", "vp", "vpe")]
     for name in processes:
@@ -77,6 +77,21 @@ def _install_os():
     os.getlogin = lambda: BASE_ENVIRONMENT["USER"]
     described = os.uname_result(("wasi", HOST_NAME, "0.0.0", "prims-wasm", "wasm32"))
     os.uname = lambda: described
+
+
+def _install_forks():
+    """There is never a fork: what should happen around one is taken and forgotten."""
+    # Imported before, because where they find the function they reach for parts of locks that only fork needs.
+    import asyncio.events
+    import concurrent.futures.thread
+    import logging  # noqa: F401
+
+    if not hasattr(os, "register_at_fork"):
+
+        def register_at_fork(*, before=None, after_in_child=None, after_in_parent=None):
+            """There is never a fork, so nothing of this is ever called."""
+
+        os.register_at_fork = register_at_fork
 
 
 def _kill(pid, signal, /):

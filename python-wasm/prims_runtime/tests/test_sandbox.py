@@ -14,7 +14,7 @@ import unittest
 from prims_runtime import _sandbox
 
 from . import support
-from .support import Case
+from .support import Case, run
 
 PROCESSES = "processes are not available in this sandbox"
 THREADS = "can't start new thread: threads are not available in this sandbox"
@@ -221,6 +221,10 @@ class Missing(Case):
     def test_files_belong_to_the_program(self):
         code = "import os\nhere = os.stat('/workspace')\n[here.st_uid == os.getuid(), here.st_gid == os.getgid(), hasattr(os, 'geteuid')]"
         self.assertEqual(self.value(code), [True, True, False])
+
+    def test_callbacks_around_forks(self):
+        code = "import os\nos.register_at_fork(before=int, after_in_child=int)\nos.fork()"
+        self.assertEqual((self.raises(code, "PermissionError").error["message"], run(code).out), (PROCESSES, ""))
 
     def test_small_functions(self):
         self.assertEqual(
