@@ -85,6 +85,8 @@ pub(super) enum Foreign {
 pub(super) struct Names {
     hosts: Vec<Authority>,
     origins: Vec<Origin>,
+    /// The port that is listened on.
+    port: u16,
 }
 
 /// Entries of the settings that mean nothing.
@@ -115,7 +117,13 @@ impl Names {
         Ok(Names {
             hosts: texts.iter().map(host).collect::<Result<_, _>>()?,
             origins: settings.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
+            port: settings.port,
         })
+    }
+
+    /// The same, now that the port is known.
+    pub(super) fn on_port(self, port: u16) -> Names {
+        Names { port, ..self }
     }
 
     /// Whether a request with these headers is for this server.
@@ -132,11 +140,10 @@ impl Names {
                 let origin = Origin::parse(text).ok_or(Foreign::Origin)?;
                 let default = if origin.scheme == "https" { 443 } else { 80 };
                 // A page that a proxy in front of this server served. On the loopback interface pages of other programs differ in
-                // the port only, so that there it must be said.
-                let port = host
-                    .port
-                    .or((!LOOPBACK.contains(&host.host.as_str())).then_some(default));
-                let same = origin.host == host.host && port == Some(origin.port);
+                // the port only, so that there it must be said, or be the one listened on.
+                let loopback = LOOPBACK.contains(&host.host.as_str());
+                let port = host.port.unwrap_or(if loopback { self.port } else { default });
+                let same = origin.host == host.host && port == origin.port;
                 if same || self.origins.contains(&origin) {
                     Ok(())
                 } else {
@@ -264,6 +271,7 @@ mod tests {
         ]);
         for (host, good) in [
             ("localhost:8000", "http://localhost:8000"),
+            ("localhost", "http://localhost:3001"),
             ("localhost:80", "http://localhost"),
             ("localhost:443", "https://localhost"),
             ("prims.example", "https://prims.example"),
