@@ -6,6 +6,12 @@ use axum::http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 use std::time::Duration;
 
+// Codes of JSON-RPC; the last is the first of its range for servers.
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const INTERNAL_ERROR: i32 = -32603;
+const SERVER_ERROR: i32 = -32000;
+
 /// Why a request is not passed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Problem {
@@ -46,6 +52,17 @@ impl Problem {
         }
     }
 
+    fn code(&self) -> i32 {
+        match self {
+            Problem::TooDeep(_) | Problem::TooMany(_) | Problem::Incomplete => PARSE_ERROR,
+            Problem::Twice(_) | Problem::ContentType | Problem::UnexpectedBody | Problem::TooLarge(_) => {
+                INVALID_REQUEST
+            }
+            Problem::Panicked(_) => INTERNAL_ERROR,
+            _ => SERVER_ERROR,
+        }
+    }
+
     fn message(&self) -> String {
         match self {
             Problem::ForeignHost => "this server is not known by the name in `Host`".into(),
@@ -75,7 +92,7 @@ impl Problem {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = error(self.status(), &self.message(), self.hint());
+        let mut response = coded(self.code(), self.status(), &self.message(), self.hint());
         let headers = response.headers_mut();
         match self {
             Problem::Method(allowed) => {
@@ -99,12 +116,10 @@ impl Problem {
 
 /// An error as MCP clients read it, also where it is not about MCP.
 pub(super) fn error(status: StatusCode, message: &str, hint: Option<&str>) -> Response<Body> {
-    // JSON-RPC's codes: a message that is not valid, an internal error, and one of the range for servers.
-    let code = match status.as_u16() {
-        400 | 413 | 415 => -32600,
-        500 => -32603,
-        _ => -32000,
-    };
+    coded(SERVER_ERROR, status, message, hint)
+}
+
+fn coded(code: i32, status: StatusCode, message: &str, hint: Option<&str>) -> Response<Body> {
     let mut error = json!({"code": code, "message": message});
     if let Some(hint) = hint {
         error["data"] = json!({"hint": hint});

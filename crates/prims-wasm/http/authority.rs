@@ -6,6 +6,9 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use std::net::{IpAddr, Ipv6Addr};
 
+/// The names of the loopback interface.
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
 /// A host and maybe a port, in the one spelling that is compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Authority {
@@ -82,6 +85,8 @@ pub(super) enum Foreign {
 pub(super) struct Names {
     hosts: Vec<Authority>,
     origins: Vec<Origin>,
+    /// The port that is listened on.
+    port: u16,
 }
 
 /// Entries of the settings that mean nothing.
@@ -93,7 +98,7 @@ pub(super) enum BadName {
 impl Names {
     /// The loopback interface's names, the address listened on, and what the settings add.
     pub(super) fn new(settings: &ServerSettings) -> Result<Names, BadName> {
-        let mut texts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
+        let mut texts: Vec<String> = LOOPBACK.map(Into::into).into();
         match settings.host {
             host if host.is_unspecified() => {}
             IpAddr::V4(address) => texts.push(address.to_string()),
@@ -112,7 +117,13 @@ impl Names {
         Ok(Names {
             hosts: texts.iter().map(host).collect::<Result<_, _>>()?,
             origins: settings.allowed_origins.iter().map(origin).collect::<Result<_, _>>()?,
+            port: settings.port,
         })
+    }
+
+    /// The same, now that the port is known.
+    pub(super) fn on_port(self, port: u16) -> Names {
+        Names { port, ..self }
     }
 
     /// Whether a request with these headers is for this server.
@@ -128,8 +139,11 @@ impl Names {
             Some(text) => {
                 let origin = Origin::parse(text).ok_or(Foreign::Origin)?;
                 let default = if origin.scheme == "https" { 443 } else { 80 };
-                // A page that this server, or a proxy in front of it, served itself.
-                let same = origin.host == host.host && origin.port == host.port.unwrap_or(default);
+                // A page that a proxy in front of this server served. On the loopback interface pages of other programs differ in
+                // the port only, so that there it must be said, or be the one listened on.
+                let loopback = LOOPBACK.contains(&host.host.as_str());
+                let port = host.port.unwrap_or(if loopback { self.port } else { default });
+                let same = origin.host == host.host && port == origin.port;
                 if same || self.origins.contains(&origin) {
                     Ok(())
                 } else {
@@ -251,11 +265,17 @@ mod tests {
 
     #[test]
     fn origins() {
-        let names = names(&[("allowed-origins", "https://app.example,http://localhost:6274")]);
+        let names = names(&[
+            ("allowed-origins", "https://app.example,http://localhost:6274"),
+            ("public-url", "https://prims.example"),
+        ]);
         for (host, good) in [
             ("localhost:8000", "http://localhost:8000"),
-            ("localhost", "http://localhost"),
-            ("localhost", "https://localhost:443"),
+            ("localhost", "http://localhost:3001"),
+            ("localhost:80", "http://localhost"),
+            ("localhost:443", "https://localhost"),
+            ("prims.example", "https://prims.example"),
+            ("prims.example:443", "https://prims.example"),
             ("localhost:8000", "https://app.example"),
             ("localhost:8000", "https://app.example:443"),
             ("localhost:8000", "http://localhost:6274"),
@@ -278,6 +298,7 @@ mod tests {
             "file://",
             "chrome-extension://abcdef",
             "http://localhost:8000 http://evil.example",
+            "http://prims.example",
         ] {
             assert_eq!(
                 check(&names, "localhost:8000", Some(bad)),
@@ -285,6 +306,10 @@ mod tests {
                 "{bad}"
             );
         }
+        assert_eq!(
+            check(&names, "localhost", Some("http://localhost")),
+            Err(Foreign::Origin)
+        );
     }
 
     #[test]

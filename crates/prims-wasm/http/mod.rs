@@ -172,7 +172,7 @@ impl Server {
         let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let edge = Arc::new(Edge {
-            names,
+            names: names.on_port(address.port()),
             authenticator: Authenticator::new(&settings.auth, &endpoint(server, address)?)?,
             quotas: Quotas::new(&settings.auth),
             bodies: Bodies::new(server.max_body.as_usize(), server.body_timeout),
