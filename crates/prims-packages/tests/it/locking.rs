@@ -120,6 +120,27 @@ fn locks_of_other_tools_are_read() {
 }
 
 #[test]
+fn locks_that_uv_and_pip_wrote_are_read() {
+    // As the tools wrote them, but for the host of the URLs.
+    let pins = |text: &str| -> Vec<String> {
+        let lock = read(text).unwrap();
+        lock.wheels.iter().map(|wheel| wheel.filename.clone()).collect()
+    };
+    let rich = [
+        "markdown_it_py-4.3.0-py3-none-any.whl",
+        "mdurl-0.1.2-py3-none-any.whl",
+        "pygments-2.21.0-py3-none-any.whl",
+        "rich-15.0.0-py3-none-any.whl",
+    ];
+    assert_eq!(pins(include_str!("../pylock-pip.toml")), rich);
+    let more = [
+        "attrs-26.1.0-py3-none-any.whl",
+        "charset_normalizer-3.5.2-py3-none-any.whl",
+    ];
+    assert_eq!(pins(include_str!("../pylock-uv.toml")), [&more[..], &rich[..]].concat());
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_by_name() {
     let wheel = |place: &str| {
         file(&format!(
