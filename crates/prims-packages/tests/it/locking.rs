@@ -262,3 +262,45 @@ fn local_wheels_are_found_beside_the_file() {
         Place::File("/locks/w/a-1.0-py3-none-any.whl".into())
     );
 }
+
+#[test]
+fn damaged_locks_are_refused_or_read_and_nothing_else() {
+    let texts = [
+        include_str!("../pylock.toml"),
+        include_str!("../pylock-uv.toml"),
+        include_str!("../pylock-pip.toml"),
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % end
+    };
+    let (mut refused, mut taken) = (0, 0);
+    for round in 0..3_000 {
+        let mut bytes = texts[round % texts.len()].as_bytes().to_vec();
+        for _ in 0..=below(3) {
+            let (at, length) = (below(bytes.len()), below(12));
+            let end = (at + length).min(bytes.len());
+            match below(3) {
+                0 => bytes[at] = below(128) as u8,
+                1 => drop(bytes.drain(at..end)),
+                _ => {
+                    let copied = bytes[at..end].to_vec();
+                    let to = below(bytes.len());
+                    bytes.splice(to..to, copied);
+                }
+            }
+        }
+        match read(&String::from_utf8_lossy(&bytes)) {
+            Ok(lock) => {
+                taken += 1;
+                let again = lock.to_pylock(&Target::default()).unwrap();
+                assert_eq!(read(&again).unwrap().wheels.len(), lock.wheels.len());
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 500 && taken > 100, "{refused} refused, {taken} taken");
+}
