@@ -339,4 +339,27 @@ mod tests {
         let many: String = (0..5_000).map(|index| format!("import m{index}\n")).collect();
         assert_eq!(imported_names(&many).len(), MAX_NAMES);
     }
+
+    #[test]
+    fn any_mixture_of_tokens_is_read_to_its_end() {
+        let pieces = [
+            "import", " a", "from ", ".", ",", "(", ")", "{", "}", "'", "\"", "'''", "f'", "rb\"", "\\", "\n", "\r\n",
+            ":", ";", "#", "ü", "{{", " as ",
+        ];
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for _ in 0..5_000 {
+            let mut code = String::new();
+            for _ in 0..30 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                code.push_str(pieces[(state >> 11) as usize % pieces.len()]);
+            }
+            let names = imported_names(&code);
+            assert!(
+                names.iter().all(|name| !name.is_empty() && name.chars().all(is_name)),
+                "{code:?}"
+            );
+        }
+    }
 }

@@ -51,7 +51,9 @@ pub(super) fn dependencies(code: &str, target: &Target) -> Result<Vec<String>, E
 /// `# /// script`, all of its lines start with `#` and a space or are `#`, and it ends with the last line `# ///` of them. What is
 /// not closed is no block.
 fn blocks(code: &str) -> Vec<String> {
-    let lines: Vec<&str> = code.split('\n').collect();
+    // The expression is for text as Python reads it from a file, with one kind of line break.
+    let lines = code.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+    let lines: Vec<&str> = lines.collect();
     let (mut blocks, mut at) = (vec![], 0);
     while at < lines.len() {
         let Some(kind) = opening(lines[at]) else {
@@ -108,6 +110,7 @@ mod tests {
             2
         );
         assert_eq!(found(block.trim_end()).unwrap().len(), 2);
+        assert_eq!(found(&block.replace('\n', "\r\n")).unwrap().len(), 2);
         // The last closing line of the comment counts.
         let inner = "# /// script\n# dependencies = ['a']\n# [tool]\n# x = '''\n# ///\n# '''\n# ///\n";
         assert_eq!(found(inner).unwrap(), ["a"]);

@@ -51,7 +51,7 @@ pub(crate) fn nearest(knowledge: &Knowledge<'_>, asked: &Asked, involved: &BTree
         }
     }
     match &roots(asked)[..] {
-        [only] => Some(format!("leave `{only}` out: what it needs contradicts itself")),
+        [only] => Some(format!("leave `{only}` out: what it needs cannot be had")),
         _ => None,
     }
 }

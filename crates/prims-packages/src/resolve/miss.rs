@@ -62,7 +62,11 @@ pub(crate) fn miss(
         });
     }
     if let Some(reason) = reason(knowledge, asked, name, |version| set.contains(version))? {
-        let usable = knowledge.choose(name, asked, |_| true)?;
+        // For what somebody else needs, another version is no way out.
+        let usable = match required_by {
+            Some(_) => None,
+            None => knowledge.choose(name, asked, |_| true)?,
+        };
         return Ok(no_wheel(knowledge, name, (wanted, usable), required_by, reason));
     }
     Ok(match knowledge.choose(name, asked, |_| true)? {

@@ -117,3 +117,60 @@ fn roots(asked: &Asked) -> Vec<Name> {
     names.dedup();
     names
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Listing, Offer};
+    use crate::metadata::Metadata;
+    use pep440_rs::Version;
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    /// An index that knows nothing.
+    struct Empty;
+
+    impl Source for Empty {
+        fn listing(&self, _: &Name) -> Result<Option<Arc<Listing>>, Error> {
+            Ok(None)
+        }
+
+        fn metadata(&self, _: &Offer) -> Result<Arc<Metadata>, Error> {
+            unreachable!("nothing is listed")
+        }
+
+        fn native_fits(&self, _: &Offer) -> Result<Result<(), String>, Error> {
+            unreachable!("nothing is listed")
+        }
+
+        fn known_names(&self) -> Vec<Name> {
+            vec![]
+        }
+
+        fn bundled(&self) -> Vec<(Name, Version)> {
+            vec![]
+        }
+    }
+
+    #[test]
+    fn steps_and_time_are_bounded() {
+        let (target, hashes, exclude) = (Target::default(), BTreeMap::new(), BTreeSet::new());
+        let rules = Rules {
+            exclude: &exclude,
+            allow: None,
+            hashes: &hashes,
+        };
+        let knowledge = Knowledge::new(&target, &Empty, rules);
+        let inputs = Inputs::from_requirements(&["a"]).unwrap();
+        let asked = Asked::new(&inputs.requirements, &inputs.constraints, &target);
+        let limit = |max_steps| match attempt(&knowledge, &asked, max_steps) {
+            Err(Error::TooComplex { limit, unit }) => Some((limit, unit)),
+            Ok(Err(_)) => None,
+            _ => panic!("there is no `a`"),
+        };
+        assert_eq!(limit(1), Some((1, "steps")));
+        assert_eq!(limit(MAX_STEPS), None);
+        knowledge.end_now();
+        assert_eq!(limit(MAX_STEPS), Some((30, "seconds")));
+    }
+}

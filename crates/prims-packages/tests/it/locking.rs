@@ -120,6 +120,27 @@ fn locks_of_other_tools_are_read() {
 }
 
 #[test]
+fn locks_that_uv_and_pip_wrote_are_read() {
+    // As the tools wrote them, but for the host of the URLs.
+    let pins = |text: &str| -> Vec<String> {
+        let lock = read(text).unwrap();
+        lock.wheels.iter().map(|wheel| wheel.filename.clone()).collect()
+    };
+    let rich = [
+        "markdown_it_py-4.3.0-py3-none-any.whl",
+        "mdurl-0.1.2-py3-none-any.whl",
+        "pygments-2.21.0-py3-none-any.whl",
+        "rich-15.0.0-py3-none-any.whl",
+    ];
+    assert_eq!(pins(include_str!("../pylock-pip.toml")), rich);
+    let more = [
+        "attrs-26.1.0-py3-none-any.whl",
+        "charset_normalizer-3.5.2-py3-none-any.whl",
+    ];
+    assert_eq!(pins(include_str!("../pylock-uv.toml")), [&more[..], &rich[..]].concat());
+}
+
+#[test]
 fn what_cannot_be_used_is_refused_by_name() {
     let wheel = |place: &str| {
         file(&format!(
@@ -240,4 +261,46 @@ fn local_wheels_are_found_beside_the_file() {
         lock.wheels[0].place,
         Place::File("/locks/w/a-1.0-py3-none-any.whl".into())
     );
+}
+
+#[test]
+fn damaged_locks_are_refused_or_read_and_nothing_else() {
+    let texts = [
+        include_str!("../pylock.toml"),
+        include_str!("../pylock-uv.toml"),
+        include_str!("../pylock-pip.toml"),
+    ];
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut below = |end: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 11) as usize % end
+    };
+    let (mut refused, mut taken) = (0, 0);
+    for round in 0..3_000 {
+        let mut bytes = texts[round % texts.len()].as_bytes().to_vec();
+        for _ in 0..=below(3) {
+            let (at, length) = (below(bytes.len()), below(12));
+            let end = (at + length).min(bytes.len());
+            match below(3) {
+                0 => bytes[at] = below(128) as u8,
+                1 => drop(bytes.drain(at..end)),
+                _ => {
+                    let copied = bytes[at..end].to_vec();
+                    let to = below(bytes.len());
+                    bytes.splice(to..to, copied);
+                }
+            }
+        }
+        match read(&String::from_utf8_lossy(&bytes)) {
+            Ok(lock) => {
+                taken += 1;
+                let again = lock.to_pylock(&Target::default()).unwrap();
+                assert_eq!(read(&again).unwrap().wheels.len(), lock.wheels.len());
+            }
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 500 && taken > 100, "{refused} refused, {taken} taken");
 }
