@@ -100,7 +100,8 @@ pub struct LockedWheel {
     pub place: Place,
     /// What messages call the index it is from.
     pub index: String,
-    /// The wheel's SHA-256 in lower-case hexadecimal. Bytes that differ are never used.
+    /// The wheel's SHA-256 in lower-case hexadecimal. Bytes that differ are never used. Empty where the index gives none, until
+    /// [`Indexes::download`](crate::Indexes::download) has computed it.
     pub sha256: String,
     /// The wheel's size in bytes, if known.
     pub size: Option<u64>,

@@ -31,6 +31,10 @@ pub fn redacted(url: &Url) -> String {
 
 pub(crate) fn without_credentials(url: &Url) -> Url {
     let mut url = url.clone();
+    // Changing a URL reads it again, and pages have thousands.
+    if url.username().is_empty() && url.password().is_none() {
+        return url;
+    }
     // These fail for URLs that cannot have any.
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -45,6 +49,9 @@ pub(crate) fn filename(url: &Url) -> Option<String> {
 
 /// Decodes `%20` and the like; `None` when the result is not text.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
+    if !text.contains('%') {
+        return Some(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [first, after @ ..] = rest {

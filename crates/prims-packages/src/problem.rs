@@ -197,3 +197,71 @@ impl IndexProblem {
         Some(hint.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_say_what_was_found_and_what_to_do() {
+        let url = || "https://host/simple/a/".to_owned();
+        let cases = [
+            (
+                IndexProblem::Unreachable {
+                    url: url(),
+                    reason: "Connection refused (os error 111)".into(),
+                },
+                "`https://host/simple/a/` cannot be reached: Connection refused (os error 111)",
+                "check the connection, set another index, or ask for packages that are bundled or in the cache",
+            ),
+            (
+                IndexProblem::Unreachable {
+                    url: url(),
+                    reason: "invalid peer certificate: UnknownIssuer".into(),
+                },
+                "`https://host/simple/a/` cannot be reached: invalid peer certificate: UnknownIssuer",
+                "name the file with the certificates to trust in SSL_CERT_FILE or PIP_CERT",
+            ),
+            (
+                IndexProblem::Status {
+                    url: url(),
+                    status: 503,
+                },
+                "`https://host/simple/a/` answered with status 503, expected 200",
+                "try again later, or set another index",
+            ),
+            (
+                IndexProblem::Status {
+                    url: url(),
+                    status: 401,
+                },
+                "`https://host/simple/a/` answered with status 401, expected 200",
+                "put user and password into the URL of the index, or set another index",
+            ),
+            (
+                IndexProblem::Budget {
+                    limit: 60,
+                    unit: "seconds",
+                },
+                "packages were not found within the budget of 60 seconds",
+                "try again later, or set another index",
+            ),
+            (
+                IndexProblem::Offline { what: url() },
+                "`https://host/simple/a/` is not in the cache, and this is offline",
+                "ask once with a connection, or for packages that are bundled",
+            ),
+            (
+                IndexProblem::MetadataDiffers {
+                    filename: "a-1-py3-none-any.whl".into(),
+                },
+                "wheel `a-1-py3-none-any.whl` has other metadata than the index gave for it",
+                "",
+            ),
+        ];
+        for (problem, message, hint) in cases {
+            assert_eq!(problem.to_string(), message);
+            assert_eq!(problem.hint().unwrap_or_default(), hint);
+        }
+    }
+}

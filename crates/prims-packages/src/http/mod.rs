@@ -30,7 +30,7 @@ const MAX_REDIRECTS: usize = 5;
 pub struct Patience {
     /// For a connection.
     pub connect: Duration,
-    /// For the next bytes of an answer.
+    /// For the beginning of an answer once there is a connection, and for its next bytes.
     pub idle: Duration,
     /// How many bytes an answer has to bring within each window of time.
     pub rate: (u64, Duration),
@@ -199,12 +199,12 @@ impl Client {
         if let Some(Login { user, password }) = self.logins.get(url) {
             request = request.basic_auth(user, Some(password));
         }
-        let patience = self.patience.connect + self.patience.idle;
-        match connections.wait(patience.min(left), request.send()) {
+        let waited = self.patience.connect + self.patience.idle;
+        match connections.wait(waited.min(left), request.send()) {
             Some(sent) => sent.map_err(|error| self.failed(error, url, budget)),
             None => {
                 budget.remaining()?;
-                let (url, waited) = (redacted(url), self.patience.idle);
+                let url = redacted(url);
                 Err(IndexProblem::Stalled { url, waited })
             }
         }

@@ -328,8 +328,8 @@ impl Server {
 /// Little patience, so that tests need not have more.
 pub(crate) fn impatient() -> Patience {
     Patience {
-        connect: Duration::from_secs(5),
-        idle: Duration::from_millis(400),
+        connect: Duration::from_millis(700),
+        idle: Duration::from_millis(700),
         rate: (30 << 10, Duration::from_millis(600)),
         pause: Duration::from_millis(2),
     }
