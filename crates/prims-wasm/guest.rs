@@ -125,8 +125,11 @@ pub fn stdlib(cache: &Cache) -> Result<PathBuf, Error> {
     Ok(cache.keep(entry))
 }
 
-/// The Python files below a folder, by path, and a digest of them all.
-pub(crate) fn read_overlay(folder: &Path) -> Result<(String, Vec<(String, Vec<u8>)>), Error> {
+/// Files by path.
+type Files = Vec<(String, Vec<u8>)>;
+
+/// The Python files below a folder, and a digest of them all.
+pub(crate) fn read_overlay(folder: &Path) -> Result<(String, Files), Error> {
     let failed = |error: std::io::Error| Error::Overlay(error.to_string());
     let (mut files, mut folders) = (vec![], vec![String::new()]);
     while let Some(below) = folders.pop() {

@@ -2,7 +2,7 @@
 
 use crate::limits::Limits;
 use crate::link::{self, Linkage};
-use crate::stop::{StopReason, Stopped, Watch};
+use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::transform;
 use crate::wasi::{self, Wasi};
 use std::time::{Duration, Instant};
@@ -44,6 +44,16 @@ impl Host {
         self.memory = MemoryLimit::new(limits);
         self.reply = Reply::new(limits);
         self.wasi = wasi;
+    }
+
+    /// Lets the guest do something more for at most `time`, when its run has ended and was accounted for.
+    pub(crate) fn extend(&mut self, time: Duration, budget: i64) {
+        let watch = Watch {
+            deadline: Instant::now().checked_add(time),
+            cancel: Cancel::new(),
+        };
+        self.meter = Meter::new(watch, Limits::CEILING.fuel);
+        self.meter.slice = budget;
     }
 }
 

@@ -401,17 +401,18 @@ impl Drop for Memory {
 }
 
 /// Where a memory that shows an image may differ from it: the pages that are private copies, or all of them where the kernel cannot
-/// tell. What is above the image counts as written where anything was.
+/// tell.
 pub(crate) fn written(memory: &[u8]) -> Vec<Range<usize>> {
     let mut ranges = vec![];
     let listed = dirty_pages::for_each(memory.as_ptr().cast_mut(), memory.len(), |at, size| {
         ranges.push(at..at + size);
         Ok(())
     });
-    match listed {
-        Ok(()) => ranges,
-        Err(_) => vec![0..memory.len()],
+    if listed.is_err() {
+        ranges.clear();
+        ranges.push(0..memory.len());
     }
+    ranges
 }
 
 /// Which pages of a private file mapping were written.

@@ -404,9 +404,8 @@ impl Sandbox {
         let status = call(store, instance, memory, "prims_call", &request)?;
         wasmtime::ensure!(status == 0, "prims_call returned {status}");
         let reply = store.data_mut().reply.bytes.take();
-        if let Ok(seal) = instance.get_typed_func::<(), ()>(&mut *store, "prims_seal") {
-            seal.call(&mut *store, ())?;
-        }
+        tidy(store, instance, "prims_seal")?;
+        tidy(store, instance, "prims_wipe")?;
         Ok((serde_json::from_slice(&reply.unwrap_or_default())?, memory))
     }
 
@@ -624,6 +623,14 @@ fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bo
         },
     };
     (exit, Ending::CutOff)
+}
+
+/// Calls a function that readies memory for being kept, if the guest has it.
+fn tidy(store: &mut Store<Host>, instance: wasmtime::Instance, function: &str) -> wasmtime::Result<()> {
+    match instance.get_typed_func::<(), ()>(&mut *store, function) {
+        Ok(function) => function.call(store, ()),
+        Err(_) => Ok(()),
+    }
 }
 
 /// Hands `bytes` to a guest function that takes a pointer and a length.

@@ -17,6 +17,9 @@ use std::time::{Duration, Instant};
 
 const WASM_PAGE: usize = 64 << 10;
 
+/// How long the guest may take to ready its memory for being kept; wiping all it can have takes a second.
+const TIDYING: Duration = Duration::from_secs(10);
+
 /// A run that is a call of a session.
 pub(super) struct Call<'a> {
     /// `None`: the session begins.
@@ -113,6 +116,12 @@ impl Image {
             Ending::Whole => {}
             Ending::Lost => return Ok(Kept::Nothing(Discarded::OutOfMemory)),
             Ending::CutOff => return Ok(Kept::Nothing(Discarded::CutOff)),
+        }
+        // What this meets in memory is the program's doing, so it may fail, and may not take for ever.
+        let budget = link::budget(&mut ready.store);
+        ready.store.data_mut().extend(TIDYING, budget);
+        if super::tidy(&mut ready.store, ready.instance, "prims_wipe").is_err() {
+            return Ok(Kept::Nothing(Discarded::CutOff));
         }
         let record = link::save_again(&mut ready.store).map_err(Error::engine("saving the linkage"))?;
         let previous = call.from.map(|state| &state.0.pages);
