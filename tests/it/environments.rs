@@ -88,7 +88,7 @@ fn what_ends_the_interpreter_is_left_out_of_the_image() {
 #[test]
 fn what_never_comes_back_is_left_out_of_the_image() {
     let modules = [
-        ("hangs", "while True: pass", Some("the import took more than 8 seconds")),
+        ("hangs", "while True: pass", Some("the import took more than")),
         ("quick", "x = 1", None),
         (
             "sleeps",

@@ -10,14 +10,19 @@ use crate::outcome::{Exit, Skipped};
 use crate::stop::StopReason;
 use std::time::{Duration, Instant};
 
-/// Time for importing one module, an interpreter's start included: importing packages takes seconds, never minutes.
-pub(crate) const IMPORT_TIME: Duration = Duration::from_secs(20);
-/// How many times that importing everything may take.
+/// Time for importing one module, an interpreter's start included. Importing takes seconds; a busy machine gets more, since an
+/// image that lacks a module for that reason would be kept.
+pub(crate) const IMPORT_TIME: Duration = Duration::from_secs(60);
+/// Work for importing one module, whatever the machine is busy with: 10 to 20 seconds of it.
+const IMPORT_FUEL: u64 = 100_000_000_000;
+/// Importing everything may take this many times as much.
 const TOGETHER: u32 = 3;
-/// How many times that finding out which modules are good may take.
-const SEARCH: u32 = 9;
+/// Finding out which modules are good may take this many times as long.
+const SEARCH: u32 = 5;
+/// Memory: what a run may use by default, since that is where modules are imported otherwise.
+const MEMORY: u64 = Limits::DEFAULT.memory;
 
-/// Calls `attempt` with the modules to import and the time that may take (`time` for one module), until it makes something; in the end with none but groups
+/// Calls `attempt` with the modules to import and what that may use (`time` for one module), until it makes something; in the end with none but groups
 /// (`@default`). Its inner error says what the guest did.
 ///
 /// # Errors
@@ -25,9 +30,16 @@ const SEARCH: u32 = 9;
 pub(crate) fn build<T>(
     preload: &[String],
     time: Duration,
-    attempt: impl Fn(&[String], Duration) -> Result<Result<T, String>, Error>,
+    attempt: impl Fn(&[String], &Limits) -> Result<Result<T, String>, Error>,
 ) -> Result<(T, Vec<Skipped>), Error> {
-    let reason = match attempt(preload, time * TOGETHER)? {
+    let limits = |wall_clock, times: u32| Limits {
+        wall_clock,
+        fuel: IMPORT_FUEL * u64::from(times),
+        memory: MEMORY,
+        ..Limits::DEFAULT
+    };
+    let together = limits(time * TOGETHER, TOGETHER);
+    let reason = match attempt(preload, &together)? {
         Ok(built) => return Ok((built, vec![])),
         Err(reason) => reason,
     };
@@ -44,13 +56,13 @@ pub(crate) fn build<T>(
             continue;
         }
         let names = [&groups[..], std::slice::from_ref(module)].concat();
-        match attempt(&names, time.min(left))? {
+        match attempt(&names, &limits(time.min(left), 1))? {
             Ok(_) => good.push(module.clone()),
             Err(how) => skipped.push(note(module, &how)),
         }
     }
     if good.len() > groups.len() {
-        match attempt(&good, time * TOGETHER)? {
+        match attempt(&good, &together)? {
             Ok(built) => return Ok((built, skipped)),
             Err(how) => {
                 let how = format!("works alone, but with the others it {how}");
@@ -58,7 +70,7 @@ pub(crate) fn build<T>(
             }
         }
     }
-    match attempt(&groups, time * TOGETHER)? {
+    match attempt(&groups, &together)? {
         Ok(built) => Ok((built, skipped)),
         Err(_) => Err(Error::Start { reason }),
     }
@@ -68,6 +80,7 @@ pub(crate) fn build<T>(
 pub(crate) fn describe(exit: Exit, limits: &Limits) -> String {
     match exit {
         Exit::Stopped(StopReason::WallClock) => format!("took more than {} seconds", limits.wall_clock.as_secs()),
+        Exit::Stopped(StopReason::Fuel) => format!("took more than {} units of work", limits.fuel),
         Exit::Stopped(StopReason::Memory) => format!("took more than {} MiB of memory", limits.memory >> 20),
         Exit::Stopped(reason) => format!("was stopped: {}", reason.as_str()),
         Exit::Exited(status) => format!("ended the interpreter with status {status}"),

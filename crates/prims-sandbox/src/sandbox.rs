@@ -32,9 +32,6 @@ pub use self::stateful::StatefulRun;
 /// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
 const READY: usize = 2;
 
-/// Memory that building an image may use: what a run may by default, since that is where modules are imported otherwise.
-const BUILD_MEMORY: u64 = Limits::DEFAULT.memory;
-
 /// How large an image may be: it counts against the memory limit of every run, so this is half of the default.
 const IMAGE_BYTES: usize = 256 << 20;
 
@@ -121,7 +118,7 @@ pub struct Options {
     pub progress: Option<ProgressSink>,
     /// Whether guests are metered.
     pub metering: Metering,
-    /// How long importing one module into an image may take; 20 seconds if this is `None`. All of them together get three times that.
+    /// How long importing one module into an image may take; a minute if this is `None`. All of them together get three times that.
     pub import_time: Option<Duration>,
 }
 
@@ -223,7 +220,7 @@ impl Sandbox {
             self.report(Progress::BuildingImage);
             let libraries = self.compile_environment(environment)?;
             let time = shared.options.import_time.unwrap_or(offenders::IMPORT_TIME);
-            let attempt = |preload: &[String], time| self.build(environment, preload, time, &libraries);
+            let attempt = |preload: &[String], limits: &Limits| self.build(environment, preload, limits, &libraries);
             let ((mut record, memory), skipped) = offenders::build(&environment.preload, time, attempt)?;
             record.prepared.skipped.extend(skipped);
             write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
@@ -330,14 +327,9 @@ impl Sandbox {
         &self,
         environment: &Environment,
         preload: &[String],
-        time: Duration,
+        limits: &Limits,
         (libraries, digests): &CompiledLibraries,
     ) -> Result<Result<(ImageRecord, Vec<u8>), String>, Error> {
-        let limits = Limits {
-            wall_clock: time,
-            memory: BUILD_MEMORY,
-            ..Limits::DEFAULT
-        };
         // Found here, so that a failure is reported as what it is and not as an interpreter that does not start.
         for folder in [&self.0.guest.skeleton, &self.0.guest.stdlib] {
             folder.path().map_err(Error::io("cannot unpack the standard library"))?;
@@ -345,7 +337,7 @@ impl Sandbox {
         // Entropy is a constant while an image is built: whatever uses it is reseeded before user code runs, so that no two runs
         // share random state.
         let wasi = Wasi::new(WasiSpec {
-            mounts: mounts(&self.0.guest, environment, RunFolders::default(), &limits),
+            mounts: mounts(&self.0.guest, environment, RunFolders::default(), limits),
             output: wasi::Output::default(),
             watch: Watch {
                 deadline: Instant::now().checked_add(limits.wall_clock),
@@ -354,7 +346,7 @@ impl Sandbox {
             entropy: Entropy::Constant(43),
             ..WasiSpec::idle()
         });
-        let mut store = self.store(wasi, &limits, Linkage::new(self.program(), Arc::clone(libraries), None));
+        let mut store = self.store(wasi, limits, Linkage::new(self.program(), Arc::clone(libraries), None));
         let started = stack::with_room(|| self.start(&mut store, preload));
         let (prepared, memory) = match started {
             Ok(started) => started,
@@ -362,7 +354,7 @@ impl Sandbox {
                 let refused = store.data().memory.refused_just_now();
                 let output = store.into_data().wasi.finish();
                 let stderr = String::from_utf8_lossy(&output.stderr.bytes).into_owned();
-                let how = offenders::describe(exit(Err(error), None, refused).0, &limits);
+                let how = offenders::describe(exit(Err(error), None, refused).0, limits);
                 return Ok(Err(format!("{how} {stderr}").trim().to_owned()));
             }
         };
