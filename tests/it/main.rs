@@ -7,6 +7,7 @@
 //! * [`states`]: runs that go on where another one ended
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`native`]: C++ exceptions and jumps in packages with native code
+//! * [`workspaces`]: files in and out without running code
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
@@ -19,6 +20,7 @@ mod programs;
 mod sessions;
 mod states;
 mod stopping;
+mod workspaces;
 
 use prims_interpreter::{Interpreter, Prepared};
 use prims_sandbox::{Exit, Invocation, Outcome};
