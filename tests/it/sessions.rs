@@ -307,6 +307,51 @@ fn calls_of_one_session_wait_for_each_other_and_sessions_do_not() {
 }
 
 #[test]
+fn a_session_that_is_closed_in_use_goes_when_its_call_has_ended() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        idle: Duration::from_millis(300),
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let handle = stateful(&sessions);
+    let left = || {
+        std::fs::read_dir(folder.path().join("sessions"))
+            .expect("it is there")
+            .count()
+    };
+    let cancel = Cancel::new();
+    let long = Call {
+        invocation: Invocation {
+            cancel: cancel.clone(),
+            ..Invocation::new("open('started', 'w').close()\nwhile True: pass")
+        },
+        ..call("")
+    };
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| sessions.run(&handle, None, &long));
+        let started = folder.path().join("sessions").join(&handle).join("workspace/started");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !started.exists() {
+            assert!(Instant::now() < deadline, "it does not start");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // A call that takes longer than a session may be idle is no idleness.
+        std::thread::sleep(Duration::from_millis(400));
+        assert_eq!((sessions.expire(), left()), (0, 1));
+        sessions.close(&handle, None).expect("it is there");
+        assert!(matches!(
+            session_error(sessions.info(&handle, None)),
+            SessionError::Unknown
+        ));
+        cancel.cancel();
+        let report = running.join().expect("no panic").expect("the host does its part");
+        assert_eq!(report.memory, Memory::RolledBack(Discarded::CutOff));
+    });
+    assert_eq!(left(), 0);
+}
+
+#[test]
 fn forks_have_their_own_names_and_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
