@@ -10,6 +10,7 @@
 //! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
 //! * [`mcp`]: the server, over standard streams and over HTTP
+//! * [`workspaces`]: files in and out without running code
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
 
@@ -25,6 +26,7 @@ mod sessions;
 mod states;
 mod settings;
 mod stopping;
+mod workspaces;
 
 use prims_interpreter::{Interpreter, Prepared};
 use prims_sandbox::{Exit, Invocation, Outcome};
