@@ -454,12 +454,13 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
         let ended = telling(
             move |progress| tell.prepare(progress),
             || {
+                if !state.0.interpreter.is_made() {
+                    // Maybe by another thread, which then tells nobody.
+                    teller.tell("making the interpreter ready, once per version");
+                }
+                let interpreter = state.0.interpreter.get();
+                let interpreter = interpreter.map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
                 teller.tell("running");
-                let interpreter = state
-                    .0
-                    .interpreter
-                    .get()
-                    .map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
                 let (sessions, session) = (&state.0.sessions, job.session.as_deref());
                 Ok(sessions.run(&who, session, interpreter, job.request, prepare)?)
             },
