@@ -82,8 +82,8 @@ impl Bridge {
         InFlight(self.in_flight.clone())
     }
 
-    pub(crate) fn in_flight(&self) -> usize {
-        *self.in_flight.borrow()
+    pub(crate) fn running(&self) -> usize {
+        self.concurrency - self.permits.available_permits().min(self.concurrency)
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -149,7 +149,7 @@ impl Bridge {
 
     fn busy(&self) -> Error {
         Error::Busy {
-            running: self.concurrency - self.permits.available_permits().min(self.concurrency),
+            running: self.running(),
             waiting: self.waiting(),
         }
     }

@@ -108,6 +108,7 @@ impl Teller {
                 self.tell(format!("compiling {name} ({} of {total})", done + 1));
             }
             Progress::BuildingImage => self.tell("starting the interpreter and importing packages"),
+            Progress::Ready => self.tell("running"),
             _ => {}
         }
     }

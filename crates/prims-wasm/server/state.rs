@@ -133,9 +133,14 @@ impl AppState {
         self.0.sessions.count()
     }
 
-    /// Calls under way, and of them those that wait for their turn.
-    pub fn in_flight(&self) -> (usize, usize) {
-        (self.0.bridge.in_flight(), self.0.bridge.waiting())
+    /// Guests that run now.
+    pub fn running(&self) -> usize {
+        self.0.bridge.running()
+    }
+
+    /// Calls that wait for a guest to end.
+    pub fn queued(&self) -> usize {
+        self.0.bridge.waiting()
     }
 
     /// Waits until no call is under way.

@@ -205,7 +205,14 @@ fn clients_of_the_handshake_get_an_identifier_for_level_and_cancelling() {
         .set_read_timeout(Some(std::time::Duration::from_millis(300)))
         .expect("a timeout");
     assert!(running.read(&mut [0; 16]).is_err(), "nobody may have cancelled it");
-    assert_eq!(server.post(&cancel, &headers).status, 202);
+    // Until it is heard: the run may not have been taken up yet.
+    let mut first = [0; 64];
+    loop {
+        assert_eq!(server.post(&cancel, &headers).status, 202);
+        if running.read(&mut first).is_ok_and(|read| read > 0) {
+            break;
+        }
+    }
     running.set_read_timeout(Some(super::DEADLINE)).expect("a timeout");
     let mut answer = String::new();
     let _ = running.read_to_string(&mut answer);
@@ -254,12 +261,17 @@ fn an_address_others_can_reach_is_refused() {
 #[test]
 fn sigterm_lets_runs_end() {
     let mut server = Http::start(&[]);
-    assert_eq!(server.post(&run(1, "1"), &[]).status, 200);
+    let params = json!({
+        "name": "run_code",
+        "arguments": { "code": "import time\ntime.sleep(1)\n'whole'" },
+        "_meta": { "progressToken": "p" },
+    });
+    let message = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params });
     let mut running = server.open();
-    running
-        .write_all(&post(&run(2, "import time\ntime.sleep(1)\n'whole'").to_string(), &[]))
-        .expect("it reads");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    running.write_all(&post(&message.to_string(), &[])).expect("it reads");
+    // Progress says that it has begun.
+    let mut seen = vec![0; 4096];
+    assert!(running.read(&mut seen).is_ok_and(|read| read > 0));
     let pid = server.child.id().to_string();
     let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status();
     assert!(killed.is_ok_and(|status| status.success()));

@@ -60,7 +60,10 @@ fn waiting_for_a_turn_can_be_cancelled() {
 fn the_end_of_the_input_ends_a_run() {
     let mut server = Streams::start(&[]);
     assert_eq!(server.call(1, "run_code", json!({ "code": "1" }))["return_value"], 1);
+    let level = json!({ "jsonrpc": "2.0", "id": 3, "method": "logging/setLevel", "params": { "level": "info" } });
+    server.ask(&level);
     server.send(&run(2, "import time\nprint('begun')\nwhile True: time.sleep(1)"));
+    assert_eq!(server.receive()["params"]["data"], "begun");
     let ended = server.end();
     assert_eq!(ended.code, Some(0));
     assert!(ended.took < PROMPT, "{:?}", ended.took);

@@ -40,7 +40,7 @@ fn conversation() -> Vec<Value> {
     say(code("import os; os.abort()"));
     say(tool(
         "run_code",
-        json!({ "code": "print('a')\nwhile True: pass", "timeout_ms": 150 }),
+        json!({ "code": "print('a')\nwhile True: pass", "timeout_ms": 1000 }),
     ));
     say(tool(
         "run_code",

@@ -1,7 +1,7 @@
 //! One run of a session.
 
 use super::{Session, SessionError, Sessions};
-use crate::{Error, Prepared};
+use crate::{Error, Prepared, Wanted};
 use prims_sandbox::{Discarded, Invocation, Kept, Outcome, State};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -92,7 +92,13 @@ impl Sessions {
         } else {
             &call.requirements
         };
-        let prepared = self.0.interpreter.prepare(requirements)?;
+        let workspace = session.folder.workspace();
+        let prepared = self.0.interpreter.prepare_for(&Wanted {
+            requirements,
+            lock: None,
+            code: &call.invocation.code,
+            workspace: Some(&workspace),
+        })?;
         let prepare = began.elapsed();
         let outcome = prepared.image.run(&self.invocation(session, call))?;
         Ok(CallReport {

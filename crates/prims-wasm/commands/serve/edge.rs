@@ -59,11 +59,10 @@ struct Levelled {
 
 impl Gauges for Levelled {
     fn levels(&self) -> Levels {
-        let (in_flight, waiting) = self.state.in_flight();
         let cache_bytes = self.cache.info().map(|info| info.kinds.iter().map(|kind| kind.bytes).sum());
         Levels {
-            queued: waiting as u64,
-            running: in_flight.saturating_sub(waiting) as u64,
+            queued: self.state.queued() as u64,
+            running: self.state.running() as u64,
             sessions: self.state.session_count() as u64,
             cache_bytes: cache_bytes.unwrap_or_default(),
         }

@@ -6,6 +6,7 @@
 mod arguments;
 mod files;
 mod run_code;
+mod run_reply;
 mod schema;
 mod session;
 #[cfg(test)]

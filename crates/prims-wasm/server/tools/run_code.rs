@@ -1,20 +1,18 @@
 //! `run_code`: the tool everything else is there for.
 
 use super::arguments::{bad, base64, parse};
-use super::{Answer, Call, Effects, Failure, Problem, artifact_uri, define, result, schema};
-use crate::report::exit_status;
+use super::run_reply::{RunReply, Status, ran, refused};
+use super::{Answer, Call, Effects, Failure, Problem, define, result, schema};
 use crate::server::bridge::{Incident, telling};
-use crate::server::render::{self, Text};
 use crate::server::sessions::SessionRun;
 use crate::server::state::{RunFacts, Shared};
-use crate::server::workspace::{self, Entry, MOUNTS, Workspace, WorkspacePath};
+use crate::server::workspace::{self, MOUNTS, Workspace, WorkspacePath};
 use prims_interpreter::{RunReport, RunRequest};
-use prims_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, StopReason};
+use prims_sandbox::{Cancel, Invocation, Limits};
 use rmcp::ErrorData;
-use rmcp::model::{CallToolResult, ContentBlock, JsonObject, ProtocolVersion, Resource, Tool};
+use rmcp::model::{CallToolResult, JsonObject, ProtocolVersion, Tool};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -24,11 +22,8 @@ const MAX_CODE: usize = 1 << 20;
 const MAX_FILES: usize = 64;
 /// Environment variables, and bytes of all of them.
 const MAX_ENV: (usize, usize) = (256, 64 << 10);
-/// Links to artifacts in the content; the structured reply names them all.
-const MAX_LINKS: usize = 20;
-
 const DESCRIPTION: &str = "Runs Python code in a fresh, isolated interpreter and returns stdout, stderr, the value of the last expression, the error with its \
-traceback if it raised, and the files it wrote to `output/`. Nothing survives the run but the files of a session.";
+traceback if it raised, and the files it wrote to `output/`. Nothing survives the run but what a session keeps.";
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -79,158 +74,6 @@ struct FileArgument {
     url: Option<String>,
 }
 
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Status {
-    /// The code ran to its end.
-    Success,
-    /// An exception was not caught.
-    Error,
-    /// The code called `sys.exit` or the like.
-    Exit,
-    /// The time limit passed.
-    Timeout,
-    /// The instruction budget was used up.
-    FuelExhausted,
-    /// The interpreter did not survive that memory ran out.
-    MemoryLimit,
-    /// More was written than may be.
-    OutputLimit,
-    /// The client cancelled it.
-    Cancelled,
-    /// The interpreter crashed; nothing else is affected.
-    Crashed,
-    /// The requirements cannot be met; nothing was run.
-    InstallError,
-    /// The request cannot be carried out as it is; nothing was run.
-    Refused,
-}
-
-impl Status {
-    fn as_str(self) -> &'static str {
-        match self {
-            Status::Success => "success",
-            Status::Error => "error",
-            Status::Exit => "exit",
-            Status::Timeout => "timeout",
-            Status::FuelExhausted => "fuel_exhausted",
-            Status::MemoryLimit => "memory_limit",
-            Status::OutputLimit => "output_limit",
-            Status::Cancelled => "cancelled",
-            Status::Crashed => "crashed",
-            Status::InstallError => "install_error",
-            Status::Refused => "refused",
-        }
-    }
-
-    fn of(exit: &Exit) -> Status {
-        match exit {
-            Exit::Completed(_) => Status::Success,
-            Exit::Raised(_) => Status::Error,
-            Exit::Exited(_) => Status::Exit,
-            Exit::Stopped(StopReason::WallClock) => Status::Timeout,
-            Exit::Stopped(StopReason::Fuel) => Status::FuelExhausted,
-            Exit::Stopped(StopReason::Memory) => Status::MemoryLimit,
-            Exit::Stopped(StopReason::Output) => Status::OutputLimit,
-            Exit::Stopped(StopReason::Cancelled) => Status::Cancelled,
-            Exit::Crashed(_) => Status::Crashed,
-        }
-    }
-}
-
-/// What happened.
-#[derive(Serialize, JsonSchema)]
-struct RunReply {
-    /// How the run ended.
-    status: Status,
-    /// What the code wrote to stdout.
-    stdout: String,
-    /// What the code wrote to stderr.
-    stderr: String,
-    /// The value of the last expression as JSON; `null` if it has no such form or there is none.
-    return_value: Value,
-    /// `repr` of the value of the last expression; `null` if there is none.
-    return_repr: Option<String>,
-    /// What went wrong, if something did.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<RunError>,
-    /// The status a process would have; `null` if nothing was run.
-    exit_code: Option<u8>,
-    /// The files below `output/`.
-    artifacts: Vec<Artifact>,
-    /// The session, or a handle under which the files of this run can be read for a while; `null` if there are none.
-    session_id: Option<String>,
-    /// The packages the code could import.
-    environment: Vec<Package>,
-    /// What the run used.
-    usage: Usage,
-    /// What was cut because it was too long.
-    truncated: Truncated,
-    /// How to get more out of the next run.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    feedback: Option<String>,
-}
-
-#[derive(Clone, Serialize, JsonSchema)]
-struct RunError {
-    /// The exception's class, or what kind of failure it is.
-    #[serde(rename = "type")]
-    kind: String,
-    /// What it says.
-    message: String,
-    /// The traceback as Python prints it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    traceback: Option<String>,
-    /// The line of the code it comes from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
-    /// What to do about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<String>,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Artifact {
-    /// Its file name.
-    name: String,
-    /// Its path in the workspace.
-    relative_path: String,
-    /// Bytes.
-    size: u64,
-    /// Media type, guessed from the name.
-    mime: String,
-    /// To read it as a resource.
-    uri: String,
-}
-
-#[derive(Serialize, JsonSchema)]
-struct Package {
-    name: String,
-    version: String,
-}
-
-#[derive(Default, Serialize, JsonSchema)]
-struct Usage {
-    /// Milliseconds from the making of the instance to the end of the code.
-    wall_ms: f64,
-    /// Milliseconds spent waiting for a turn.
-    queue_ms: f64,
-    /// Milliseconds spent on making the environment ready.
-    prepare_ms: f64,
-    /// Metering units, an estimate of WebAssembly instructions.
-    fuel: u64,
-    /// Largest linear memory.
-    peak_memory_bytes: u64,
-}
-
-#[derive(Default, Serialize, JsonSchema)]
-struct Truncated {
-    stdout: bool,
-    stderr: bool,
-    return_value: bool,
-}
-
 pub(super) fn definition() -> Tool {
     let effects = Effects {
         // Code in a session may delete its files.
@@ -254,13 +97,6 @@ struct Job {
     cancel: Cancel,
 }
 
-/// What a run took before and after the code itself.
-#[derive(Clone, Copy, Default)]
-struct Waits {
-    queue: Duration,
-    prepare: Duration,
-}
-
 pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallToolResult, ErrorData> {
     let ended = match parse::<RunCode>("run_code", arguments) {
         Ok(arguments) => match job(&call, arguments).await {
@@ -269,11 +105,13 @@ pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallTo
         },
         Err(problem) => Err(problem),
     };
+    // Links came with this revision; clients of older ones refuse content they do not know.
+    let with_links = call.knows(&ProtocolVersion::V_2025_06_18);
     let (answer, facts) = match ended {
         Ok((queue, run)) => match run.result {
             Ok(report) => {
                 let facts = facts(&report, queue);
-                (ran(&call, report, run.session_id, &run.artifacts, queue), facts)
+                (ran(report, run.session_id, &run.artifacts, queue, with_links), facts)
             }
             Err(error) => {
                 let (reply, status) = not_run(error, run.session_id)?;
@@ -455,12 +293,13 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
         let ended = telling(
             move |progress| tell.prepare(progress),
             || {
+                if !state.0.interpreter.is_made() {
+                    // Maybe by another thread, which then tells nobody.
+                    teller.tell("making the interpreter ready, once per version");
+                }
+                let interpreter = state.0.interpreter.get();
+                let interpreter = interpreter.map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
                 teller.tell("running");
-                let interpreter = state
-                    .0
-                    .interpreter
-                    .get()
-                    .map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
                 let (sessions, session) = (&state.0.sessions, job.session.as_deref());
                 Ok(sessions.run(&who, session, interpreter, job.request, prepare)?)
             },
@@ -468,10 +307,6 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
         ended.map(|run: SessionRun| (queue, run))
     };
     call.state.0.bridge.run(&call.stop, job.cancel, work).await?
-}
-
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
 fn facts(report: &RunReport, queue: Duration) -> RunFacts {
@@ -497,34 +332,6 @@ fn nothing_ran(status: Status, queue: Duration) -> RunFacts {
         fuel: 0,
         peak_memory: 0,
     }
-}
-
-/// The reply when nothing was run.
-fn refused(failure: Failure, status: Status, session_id: Option<String>) -> Answer<RunReply> {
-    let text = format!("status: {}\n{}", status.as_str(), failure.text());
-    let error = RunError {
-        kind: failure.kind.to_owned(),
-        message: failure.message,
-        traceback: None,
-        line: None,
-        hint: failure.hint,
-    };
-    let reply = RunReply {
-        status,
-        stdout: String::new(),
-        stderr: String::new(),
-        return_value: Value::Null,
-        return_repr: None,
-        error: Some(error),
-        exit_code: None,
-        artifacts: vec![],
-        session_id,
-        environment: vec![],
-        usage: Usage::default(),
-        truncated: Truncated::default(),
-        feedback: None,
-    };
-    Answer::text(reply, text)
 }
 
 /// The reply when the interpreter could not do its part: the model's move, the operator's, or a fault of ours.
@@ -563,206 +370,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The reply after a run.
-fn ran(
-    call: &Call,
-    report: RunReport,
-    session_id: Option<String>,
-    files: &[Entry],
-    queue: Duration,
-) -> Answer<RunReply> {
-    let waits = Waits {
-        queue,
-        prepare: report.prepare,
-    };
-    let artifacts = artifacts(session_id.as_deref(), files);
-    let environment = report
-        .packages
-        .into_iter()
-        .map(|(name, version)| Package { name, version })
-        .collect();
-    let Outcome { exit, output, usage } = report.outcome;
-    let (status, exit_code) = (Status::of(&exit), exit_status(&exit));
-    let error = run_error(&exit, &usage);
-    let (mut return_value, mut return_repr, mut value_cut, mut picture) = (Value::Null, None, false, None);
-    if let Exit::Completed(Some(value)) = exit {
-        return_value = value.json.unwrap_or(Value::Null);
-        return_repr = Some(value.repr);
-        value_cut = value.repr_truncated;
-        picture = value.rich.filter(|rich| shown_as_picture(&rich.mime));
-    }
-    let reply = RunReply {
-        status,
-        stdout: output.stdout.text(),
-        stderr: output.stderr.text(),
-        return_value,
-        return_repr,
-        error,
-        exit_code: Some(exit_code),
-        artifacts,
-        session_id,
-        environment,
-        usage: Usage {
-            wall_ms: millis(usage.wall),
-            queue_ms: millis(waits.queue),
-            prepare_ms: millis(waits.prepare),
-            fuel: usage.fuel,
-            peak_memory_bytes: usage.peak_memory,
-        },
-        truncated: Truncated {
-            stdout: output.stdout.truncated(),
-            stderr: output.stderr.truncated(),
-            return_value: value_cut,
-        },
-        feedback: None,
-    };
-    let reply = RunReply {
-        feedback: feedback(&reply, &report.notes),
-        ..reply
-    };
-    let mut content = vec![ContentBlock::text(text(&reply))];
-    content.extend(picture.map(|rich| ContentBlock::image(rich.data, rich.mime)));
-    // Links came with this revision; clients of older ones refuse content they do not know.
-    if call.knows(&ProtocolVersion::V_2025_06_18) {
-        let links = reply.artifacts.iter().take(MAX_LINKS).map(|artifact| {
-            let link = Resource::new(artifact.uri.clone(), artifact.name.clone());
-            ContentBlock::resource_link(link.with_mime_type(artifact.mime.clone()).with_size(artifact.size))
-        });
-        content.extend(links);
-    }
-    Answer { reply, content }
-}
-
-/// The types that clients show and models see; others would make the whole result unreadable for some.
-fn shown_as_picture(mime: &str) -> bool {
-    matches!(mime, "image/png" | "image/jpeg" | "image/gif" | "image/webp")
-}
-
-fn artifacts(session: Option<&str>, files: &[Entry]) -> Vec<Artifact> {
-    let Some(session) = session else { return vec![] };
-    files
-        .iter()
-        .map(|file| {
-            let name = file.path.rsplit('/').next().unwrap_or_default();
-            Artifact {
-                name: name.to_owned(),
-                relative_path: file.path.clone(),
-                size: file.size,
-                mime: workspace::mime(name).to_owned(),
-                uri: artifact_uri(session, &file.path),
-            }
-        })
-        .collect()
-}
-
-/// What went wrong, in words for whoever wrote the code.
-fn run_error(exit: &Exit, usage: &prims_sandbox::Usage) -> Option<RunError> {
-    let stopped = |kind: &str, message: String, hint: &str| {
-        Some(RunError {
-            kind: kind.to_owned(),
-            message,
-            traceback: None,
-            line: None,
-            hint: Some(hint.to_owned()),
-        })
-    };
-    let seconds = usage.wall.as_secs_f64();
-    match exit {
-        Exit::Completed(_) | Exit::Exited(0) => None,
-        Exit::Exited(code) => Some(RunError {
-            kind: "SystemExit".into(),
-            message: format!("the code ended with status {code}"),
-            traceback: None,
-            line: None,
-            hint: None,
-        }),
-        Exit::Raised(error) => Some(RunError {
-            kind: error.kind.clone(),
-            message: error.message.clone(),
-            traceback: Some(error.traceback.clone()),
-            line: error.line,
-            hint: None,
-        }),
-        Exit::Stopped(StopReason::WallClock) => stopped(
-            "timeout",
-            format!("stopped after {seconds:.1} s: the time limit passed"),
-            "do less per run, or ask for more with `timeout_ms`",
-        ),
-        Exit::Stopped(StopReason::Fuel) => stopped(
-            "fuel_exhausted",
-            format!("stopped after {} units: the instruction budget was used up", usage.fuel),
-            "do less per run, or ask for more with `fuel`",
-        ),
-        Exit::Stopped(StopReason::Memory) => stopped(
-            "memory_limit",
-            format!("stopped at {}: memory ran out", render::size(usage.peak_memory)),
-            "work on smaller pieces, or ask for more with `memory_mb`",
-        ),
-        Exit::Stopped(StopReason::Output) => stopped(
-            "output_limit",
-            "stopped: more was written than the output limit allows".into(),
-            "write large results to a file in `output/`",
-        ),
-        Exit::Stopped(StopReason::Cancelled) => stopped(
-            "cancelled",
-            format!("cancelled after {seconds:.1} s"),
-            "what was written until then is here",
-        ),
-        Exit::Crashed(crash) => stopped(
-            "crashed",
-            format!("the interpreter crashed: {}", crash.message),
-            "often endless recursion in native code, or `os.abort()`; nothing else is affected",
-        ),
-    }
-}
-
-fn feedback(reply: &RunReply, notes: &[String]) -> Option<String> {
-    let silent = reply.stdout.is_empty() && reply.return_repr.is_none() && reply.artifacts.is_empty();
-    let mut said = notes.to_vec();
-    if reply.status == Status::Success && silent {
-        said.push(
-            "the code ran but showed nothing: end it with an expression, print something, or write files to `output/`"
-                .to_owned(),
-        );
-    }
-    (!said.is_empty()).then(|| said.join("\n"))
-}
-
-fn text(reply: &RunReply) -> String {
-    let mut text = Text::default();
-    if reply.status != Status::Success {
-        text.part("status", reply.status.as_str());
-    }
-    text.part("stdout", &reply.stdout).part("stderr", &reply.stderr);
-    if let Some(repr) = &reply.return_repr {
-        text.part("value", repr);
-        if reply.truncated.return_value {
-            text.line("[value cut]");
-        }
-    }
-    if let Some(error) = &reply.error {
-        match &error.traceback {
-            Some(traceback) => text.part("error", traceback),
-            None => text.part("error", &error.message),
-        };
-        if let Some(hint) = &error.hint {
-            text.part("hint", hint);
-        }
-    }
-    let files: Vec<String> = reply
-        .artifacts
-        .iter()
-        .map(|file| format!("{} ({}, {})", file.relative_path, render::size(file.size), file.mime))
-        .collect();
-    text.part("files", &files.join("\n"));
-    if let (Some(session), false) = (&reply.session_id, reply.artifacts.is_empty()) {
-        text.part("session_id", session);
-    }
-    match &reply.feedback {
-        Some(feedback) if text.is_empty() => text.or(feedback),
-        Some(feedback) => text.part("note", feedback).or("done, nothing was shown"),
-        None => text.or("done, nothing was shown"),
-    }
 }
