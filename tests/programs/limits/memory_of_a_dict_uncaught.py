@@ -3,5 +3,5 @@
 data = {}
 n = 0
 while True:
-    data[n] = str(n) * 10
+    data[n] = str(n) * 10_000
     n += 1

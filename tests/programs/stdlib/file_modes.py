@@ -9,6 +9,8 @@ for path in ("a.txt", "d", "link", ".", "/tmp", "/mounts", "/", os.__file__, os.
 with open("a.txt") as file:
     print(stat.filemode(os.fstat(file.fileno()).st_mode))
 print([os.access(path, os.F_OK) for path in ("missing", "", "d/missing")])
+null = os.open("/dev/null", os.O_RDWR)
+print(stat.filemode(os.fstat(null).st_mode), os.isatty(null), os.write(null, b"gone"), os.read(null, 1))
 for path in ("a.txt", "d", "link"):
     os.chmod(path, 0o600)
 for call in (lambda: os.chmod("missing", 0o600), lambda: os.chmod(os.__file__, 0o777)):

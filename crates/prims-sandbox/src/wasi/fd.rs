@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::Wasi;
 use super::abi::{Errno, Filestat, Guest, Iovecs, Res, bits};
 use super::descriptors::Standard;
-use super::files::{Kind, OpenFile, filestat};
+use super::files::{Kind, OpenFile, filestat, permissions};
 use super::paths::writable;
 use super::quota::Usage;
 
@@ -41,7 +41,11 @@ impl Wasi {
                     }
                     let append = if file.append { bits::FD_APPEND } else { 0 };
                     let nonblock = if file.nonblock { bits::FD_NONBLOCK } else { 0 };
-                    (bits::TYPE_REGULAR_FILE, append | nonblock, rights, rights)
+                    let filetype = match file.discards {
+                        true => bits::TYPE_CHARACTER_DEVICE,
+                        false => bits::TYPE_REGULAR_FILE,
+                    };
+                    (filetype, append | nonblock, rights, rights)
                 }
             },
         };
@@ -99,7 +103,12 @@ impl Wasi {
         } else {
             let (files, spec) = self.files();
             match files.kind(number)? {
-                Kind::File(file) => filestat(&file.host, file.mount, file.discards || writable(spec, file.mount))?,
+                Kind::File(file) if file.discards => Filestat {
+                    filetype: bits::TYPE_CHARACTER_DEVICE,
+                    permissions: permissions(true, bits::TYPE_CHARACTER_DEVICE),
+                    ..filestat(&file.host, file.mount, true)?
+                },
+                Kind::File(file) => filestat(&file.host, file.mount, writable(spec, file.mount))?,
                 Kind::Directory => {
                     let directory = files.directory(spec, number)?;
                     filestat(&directory.host, directory.mount, writable(spec, directory.mount))?

@@ -443,6 +443,7 @@ pub(super) fn device(mount: usize) -> u64 {
 pub(super) fn permissions(writable: bool, filetype: u8) -> u16 {
     match (filetype, writable) {
         (bits::TYPE_SYMBOLIC_LINK, _) => 0o777,
+        (bits::TYPE_CHARACTER_DEVICE, _) => 0o666,
         (bits::TYPE_DIRECTORY, true) => 0o755,
         (bits::TYPE_DIRECTORY, false) => 0o555,
         (_, true) => 0o644,

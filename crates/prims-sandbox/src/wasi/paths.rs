@@ -169,7 +169,7 @@ impl Wasi {
         guest.check(out, Filestat::SIZE)?;
         let follow = path_flags(lookup)?;
         let at = self.at(guest, number, ptr, len)?;
-        let writable = self.is_null(&at) || writable(&self.spec, at.mount);
+        let (null, writable) = (self.is_null(&at), writable(&self.spec, at.mount));
         let At { mount, handle, path } = at;
         let follow = follow_directory(&path, follow);
         let view = &mut self.files().0.view();
@@ -180,6 +180,7 @@ impl Wasi {
             time.map_or(0, |nanos| u64::try_from(nanos).unwrap_or(0))
         };
         let filetype = match stat.type_ {
+            _ if null => bits::TYPE_CHARACTER_DEVICE,
             DescriptorType::Directory => bits::TYPE_DIRECTORY,
             DescriptorType::RegularFile => bits::TYPE_REGULAR_FILE,
             DescriptorType::SymbolicLink => bits::TYPE_SYMBOLIC_LINK,
