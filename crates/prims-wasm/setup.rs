@@ -1,7 +1,7 @@
 //! From the embedded guest to an interpreter that can run code.
 
 use crate::arguments::PackageFiles;
-use crate::server::{Deferred, progress_sink};
+use crate::server::{Deferred, package_progress, progress_sink};
 use crate::settings::{IndexUrl, Settings};
 use crate::{console, guest};
 use prims_cache::Cache;
@@ -99,7 +99,7 @@ pub(crate) fn for_server(cache: Cache, settings: &Settings, files: &PackageFiles
         indexes: indexes(settings, &cache)?,
         policy: policy(settings, files)?,
         auto_deps: settings.packages.auto_deps,
-        progress: None,
+        progress: Some(package_progress()),
     };
     Ok(Deferred::new(move || {
         let options = Options {
@@ -107,8 +107,7 @@ pub(crate) fn for_server(cache: Cache, settings: &Settings, files: &PackageFiles
             ..Options::default()
         };
         let guest = embedded_guest(&cache);
-        let interpreter =
-            Interpreter::with_packages(guest, bundled()?, cache.clone(), options, packages.clone())?;
+        let interpreter = Interpreter::with_packages(guest, bundled()?, cache.clone(), options, packages.clone())?;
         Ok(interpreter)
     }))
 }

@@ -12,8 +12,7 @@ fn run(folder: &Path) -> (String, prims_cache::Counters) {
     let cache = Cache::open(Some(folder)).expect("a private cache");
     let index = BundledIndex::new(&[]).expect("no wheels");
     let guest = prims_wasm::embedded_guest(&cache);
-    let interpreter =
-        Interpreter::new(guest, index, cache.clone(), Options::default()).expect("the guest compiles");
+    let interpreter = Interpreter::new(guest, index, cache.clone(), Options::default()).expect("the guest compiles");
     let image = interpreter.prepare(&[]).expect("an image").image;
     let outcome = image
         .run(&Invocation::new("import json\njson.dumps({'a': [1, 2]})"))

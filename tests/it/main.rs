@@ -9,6 +9,7 @@
 //! * [`stopping`]: deadlines, cancellation, deep recursion
 //! * [`environments`]: packages that do not let themselves be imported, native modules of other builds
 //! * [`native`]: C++ exceptions and jumps in packages with native code
+//! * [`packages`]: packages from a folder of wheels, as a user asks for them
 //! * [`mcp`]: the server, over standard streams and over HTTP
 //! * [`workspaces`]: files in and out without running code
 //! * [`cache`]: a damaged cache is noticed and mended
@@ -21,10 +22,11 @@ mod guest_suite;
 mod isolation;
 mod mcp;
 mod native;
+mod packages;
 mod programs;
 mod sessions;
-mod states;
 mod settings;
+mod states;
 mod stopping;
 mod workspaces;
 

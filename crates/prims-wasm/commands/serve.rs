@@ -172,7 +172,11 @@ fn session_settings(settings: &Settings) -> SessionSettings {
 /// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A
 /// server on any free port has none: it would not find its sessions again.
 fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let set = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
     let port = settings.server.port;
     (port != 0).then(|| data.join("prims-wasm").join(format!("sessions-{port}")))

@@ -1,5 +1,6 @@
 //! The one place where async meets what blocks: permits, threads, cancelling, panics.
 
+use prims_interpreter::ProgressFactory;
 use prims_sandbox::{Cancel, Progress, ProgressSink};
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -50,6 +51,15 @@ impl std::fmt::Display for Incident {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A slow step of what a call waits for.
+#[derive(Clone, Copy)]
+pub(crate) enum Step<'a> {
+    /// Of the interpreter and its image.
+    Image(&'a Progress),
+    /// Of the packages.
+    Packages(&'a prims_packages::Event),
 }
 
 /// Decides who may run, and runs it on a thread that may block.
@@ -199,7 +209,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|panic| Error::Fault(Incident::log(&format_args!("a call panicked: {panic}"))))
 }
 
-type Teller = Box<dyn Fn(&Progress)>;
+type Teller = Arc<dyn Fn(Step) + Send + Sync>;
 
 thread_local! {
     /// Who is told about slow steps on this thread: preparation is done on the thread that asks for it.
@@ -211,14 +221,26 @@ pub fn progress_sink() -> ProgressSink {
     Arc::new(|progress| {
         TELLER.with_borrow(|teller| {
             if let Some(teller) = teller {
-                teller(&progress);
+                teller(Step::Image(&progress));
             }
         });
     })
 }
 
+/// For packages: the sink of a preparation tells whoever waits on the thread that began it.
+pub fn package_progress() -> ProgressFactory {
+    Arc::new(|| {
+        let teller = TELLER.with_borrow(Clone::clone);
+        prims_packages::Progress::new(move |event| {
+            if let Some(teller) = &teller {
+                teller(Step::Packages(&event));
+            }
+        })
+    })
+}
+
 /// Does `work`; slow steps it takes on this thread are told to `teller`.
-pub(crate) fn telling<T>(teller: impl Fn(&Progress) + 'static, work: impl FnOnce() -> T) -> T {
+pub(crate) fn telling<T>(teller: impl Fn(Step) + Send + Sync + 'static, work: impl FnOnce() -> T) -> T {
     /// Forgets it also when the work panics: the thread is used again.
     struct Forget;
     impl Drop for Forget {
@@ -226,7 +248,7 @@ pub(crate) fn telling<T>(teller: impl Fn(&Progress) + 'static, work: impl FnOnce
             TELLER.set(None);
         }
     }
-    TELLER.set(Some(Box::new(teller)));
+    TELLER.set(Some(Arc::new(teller)));
     let _forget = Forget;
     work()
 }
@@ -308,7 +330,11 @@ mod tests {
         let (tell, told) = mpsc::channel();
         sink(Progress::Ready);
         telling(
-            move |progress| tell.send(progress.clone()).unwrap(),
+            move |step| {
+                if let Step::Image(progress) = step {
+                    tell.send(progress.clone()).unwrap();
+                }
+            },
             || sink(Progress::BuildingImage),
         );
         sink(Progress::Ready);

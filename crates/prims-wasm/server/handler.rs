@@ -7,8 +7,8 @@ use super::live::Live;
 use super::resources;
 use super::sessions::Who;
 use super::state::AppState;
-use crate::auth::Caller;
 use super::tools::{self, Call};
+use crate::auth::Caller;
 use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, DiscoverResult, ErrorCode, Implementation, InitializeRequestParams, InitializeResult,

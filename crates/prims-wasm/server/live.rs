@@ -2,6 +2,9 @@
 //!
 //! Output is never held up by a slow client: what does not fit is counted and named, and the result has all of it.
 
+use super::bridge::Step;
+use super::render;
+use prims_packages::Event;
 use prims_sandbox::{OutputSink, Progress, Stream};
 use rmcp::model::{
     LoggingLevel, LoggingMessageNotification, LoggingMessageNotificationParam, Notification, ProgressNotification,
@@ -101,7 +104,21 @@ impl Teller {
         }
     }
 
-    pub(crate) fn prepare(&self, progress: &Progress) {
+    pub(crate) fn prepare(&self, step: Step) {
+        let progress = match step {
+            Step::Image(progress) => progress,
+            Step::Packages(Event::Resolving { name }) => return self.tell(format!("resolving {name}")),
+            Step::Packages(Event::Fetching { name, bytes, total }) => {
+                let total = total.map(|total| format!(" of {}", render::size(total)));
+                return self.tell(format!(
+                    "fetching {name}: {}{}",
+                    render::size(*bytes),
+                    total.unwrap_or_default()
+                ));
+            }
+            Step::Packages(Event::Unpacking { name }) => return self.tell(format!("unpacking {name}")),
+            Step::Packages(_) => return,
+        };
         match progress {
             Progress::CompilingInterpreter => self.tell("compiling the interpreter, once per version"),
             Progress::CompilingModule { name, done, total } => {

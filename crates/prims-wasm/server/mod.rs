@@ -37,7 +37,7 @@ mod tools;
 mod turns;
 mod workspace;
 
-pub use bridge::progress_sink;
+pub use bridge::{package_progress, progress_sink};
 pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;

@@ -44,9 +44,7 @@ fn parse(uri: &str) -> Option<(String, WorkspacePath)> {
     }
     let path = decode(path)?;
     // One file has one address: nothing that would be made simpler is taken.
-    let parsed = workspace::file(&path)
-        .ok()
-        .filter(|parsed| parsed.as_str() == path)?;
+    let parsed = workspace::file(&path).ok().filter(|parsed| parsed.as_str() == path)?;
     is_artifact(&parsed).then(|| (session.to_owned(), parsed))
 }
 
@@ -107,11 +105,7 @@ fn read_cursor(cursor: &str) -> Option<String> {
 fn artifacts(state: &AppState, who: &Who) -> Result<Vec<Resource>, sessions::Error> {
     let mut found = vec![];
     for session in state.0.sessions.list(who)? {
-        match state
-            .0
-            .sessions
-            .with_files(who, &session.id, |files| files.artifacts())
-        {
+        match state.0.sessions.with_files(who, &session.id, |files| files.artifacts()) {
             Ok(files) => found.extend(files.iter().map(|file| {
                 let name = file.path.rsplit('/').next().unwrap_or_default();
                 Resource::new(uri(&session.id, &file.path), name)
@@ -178,9 +172,9 @@ fn sessions_fault(error: super::bridge::Error) -> ErrorData {
 
 fn failed<T>(result: Result<T, sessions::Error>) -> Result<T, ErrorData> {
     result.map_err(|error| match error {
-        sessions::Error::Workspace(workspace::Error::Io(source) | workspace::Error::File(FileError::Io { source, .. })) => {
-            Incident::log(&format_args!("a workspace failed: {source}")).into()
-        }
+        sessions::Error::Workspace(
+            workspace::Error::Io(source) | workspace::Error::File(FileError::Io { source, .. }),
+        ) => Incident::log(&format_args!("a workspace failed: {source}")).into(),
         other => ErrorData::invalid_params(other.to_string(), None),
     })
 }

@@ -157,13 +157,16 @@ impl Sessions {
         if let Some(lasting) = &*lasting {
             return Ok(lasting.clone());
         }
-        let interpreter = self.0.interpreter.get().map_err(|error| Error::Unmade(Box::new(error)))?;
+        let interpreter = self
+            .0
+            .interpreter
+            .get()
+            .map_err(|error| Error::Unmade(Box::new(error)))?;
         let folder = match &self.0.data_dir {
             Some(folder) => folder.clone(),
             None => self.0.temporary.path().join("sessions"),
         };
-        let opened =
-            Lasting::open(interpreter.clone(), &folder, self.0.settings).map_err(Error::Interpreter)?;
+        let opened = Lasting::open(interpreter.clone(), &folder, self.0.settings).map_err(Error::Interpreter)?;
         *lasting = Some(opened.clone());
         Ok(opened)
     }
@@ -213,7 +216,8 @@ impl Sessions {
 
     /// The sessions this caller may be told about, the oldest first.
     pub(crate) fn list(&self, who: &Who) -> Result<Vec<SessionInfo>, Error> {
-        let known = |groups: &HashMap<String, Option<String>>, id: &str| groups.get(id).is_some_and(|of| *of == who.group);
+        let known =
+            |groups: &HashMap<String, Option<String>>, id: &str| groups.get(id).is_some_and(|of| *of == who.group);
         if who.group.is_none() || who.owner.is_none() && lock(&self.0.groups).is_empty() {
             return Ok(vec![]);
         }
@@ -224,7 +228,9 @@ impl Sessions {
             .filter(|info| who.owner.is_some() || known(&groups, &info.handle.to_string()));
         let described = own.map(|info| self.described(who, info));
         // One that ended in this moment is not there.
-        described.filter(|info| !matches!(info, Err(Error::Unknown(_)))).collect()
+        described
+            .filter(|info| !matches!(info, Err(Error::Unknown(_))))
+            .collect()
     }
 
     /// Ends a session; its files go.
@@ -279,7 +285,9 @@ impl Sessions {
     fn files(&self, who: &Who, id: &str) -> Result<Workspace, Error> {
         match self.run_files(who, id) {
             Some(run) => Ok(run.folder.open()?),
-            None => Ok(self.known(id, self.lasting()?.workspace(id, who.owner.as_deref()))?.into()),
+            None => Ok(self
+                .known(id, self.lasting()?.workspace(id, who.owner.as_deref()))?
+                .into()),
         }
     }
 
@@ -433,7 +441,9 @@ impl Sessions {
         runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
         // What runs left is for those who look soon; the oldest makes room.
         let oldest = runs.iter().min_by_key(|(_, run)| run.ended).map(|(id, _)| id.clone());
-        let dropped = oldest.filter(|_| runs.len() >= MAX_RUNS).and_then(|id| runs.remove(&id));
+        let dropped = oldest
+            .filter(|_| runs.len() >= MAX_RUNS)
+            .and_then(|id| runs.remove(&id));
         runs.insert(id.clone(), run);
         drop((runs, dropped));
         Ok(id)

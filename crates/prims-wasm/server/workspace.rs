@@ -136,7 +136,9 @@ impl Workspace {
 
     /// A part of a file.
     pub(crate) fn read(&self, path: &WorkspacePath, offset: u64, limit: u64) -> Result<Part, Error> {
-        Ok(self.0.read(path, offset, usize::try_from(limit).unwrap_or(usize::MAX))?)
+        Ok(self
+            .0
+            .read(path, offset, usize::try_from(limit).unwrap_or(usize::MAX))?)
     }
 
     /// A whole file that is not too large.
@@ -197,7 +199,11 @@ impl RunFolder {
     /// Makes the folder, with what every workspace has.
     pub(crate) fn make(folder: PathBuf, quota: FolderQuota) -> std::io::Result<RunFolder> {
         let made = RunFolder { folder, quota };
-        for part in [format!("workspace/{OUTPUT}"), format!("workspace/{MOUNTS}"), "spool".into()] {
+        for part in [
+            format!("workspace/{OUTPUT}"),
+            format!("workspace/{MOUNTS}"),
+            "spool".into(),
+        ] {
             std::fs::create_dir_all(made.folder.join(part))?;
         }
         Ok(made)
@@ -218,8 +224,7 @@ impl RunFolder {
     pub(crate) fn is_pristine(&self) -> bool {
         let is_empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
         let names = std::fs::read_dir(self.path()).map(Iterator::count);
-        names.is_ok_and(|names| names == 2)
-            && [OUTPUT, MOUNTS].iter().all(|name| is_empty(&self.path().join(name)))
+        names.is_ok_and(|names| names == 2) && [OUTPUT, MOUNTS].iter().all(|name| is_empty(&self.path().join(name)))
     }
 
     pub(crate) fn remove(&self) {

@@ -3,9 +3,7 @@
 use super::{Streams, call, run};
 use prims_interpreter::SessionSettings;
 use prims_sandbox::Limits;
-use prims_wasm::server::{
-    AppState, Deferred, NoFetcher, Observer, Options, RunFacts, Sessions, serve_stdio, service,
-};
+use prims_wasm::server::{AppState, Deferred, NoFetcher, Observer, Options, RunFacts, Sessions, serve_stdio, service};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,9 +2,9 @@
 
 use super::Program;
 use crate::auth::Caller;
+use crate::fetch;
 use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase};
 use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, service as mcp};
-use crate::fetch;
 use prims_cache::Cache;
 use rmcp::transport::StreamableHttpServerConfig;
 use std::sync::Arc;
@@ -59,7 +59,10 @@ struct Levelled {
 
 impl Gauges for Levelled {
     fn levels(&self) -> Levels {
-        let cache_bytes = self.cache.info().map(|info| info.kinds.iter().map(|kind| kind.bytes).sum());
+        let cache_bytes = self
+            .cache
+            .info()
+            .map(|info| info.kinds.iter().map(|kind| kind.bytes).sum());
         Levels {
             queued: self.state.queued() as u64,
             running: self.state.running() as u64,
@@ -86,9 +89,7 @@ impl server::Fetcher for Guarded {
 
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16> {
         let (fetcher, url) = (self.0.clone(), url.to_owned());
-        Box::pin(async move {
-            fetcher.put(&url, bytes.into()).await.map_err(told)
-        })
+        Box::pin(async move { fetcher.put(&url, bytes.into()).await.map_err(told) })
     }
 }
 

@@ -157,9 +157,7 @@ impl From<sessions::Error> for Problem {
             }
             sessions::Error::Unmade(error) => Problem::Fault(Incident::log(&error)),
             sessions::Error::Interpreter(prims_interpreter::Error::Session(error)) => lasting(error, message),
-            sessions::Error::Interpreter(prims_interpreter::Error::File(error)) => {
-                workspace::Error::File(error).into()
-            }
+            sessions::Error::Interpreter(prims_interpreter::Error::File(error)) => workspace::Error::File(error).into(),
             sessions::Error::Interpreter(error) => Problem::Fault(Incident::log(&error)),
             sessions::Error::Workspace(error) => error.into(),
         }

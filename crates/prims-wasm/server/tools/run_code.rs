@@ -291,7 +291,7 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
                 .try_for_each(|(path, bytes)| workspace.write(path, bytes, false).map(drop))
         };
         let ended = telling(
-            move |progress| tell.prepare(progress),
+            move |step| tell.prepare(step),
             || {
                 if !state.0.interpreter.is_made() {
                     // Maybe by another thread, which then tells nobody.
