@@ -151,7 +151,7 @@ pub(crate) enum DepsCommand {
     /// Choose versions and write them down as a pylock.toml.
     Lock(DepsLock),
     /// Download and unpack packages, and make the image that runs start from.
-    Install(DepsInputs),
+    Install(DepsInstall),
     /// Show which package needs which.
     Tree(DepsInputs),
     /// Say why a package is among those chosen.
@@ -182,6 +182,16 @@ pub(crate) struct DepsLock {
     /// File to write; `-` for standard output.
     #[arg(short = 'o', long, value_name = "FILE", default_value = "pylock.toml")]
     pub(crate) output: PathBuf,
+
+    #[command(flatten)]
+    pub(crate) inputs: DepsInputs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DepsInstall {
+    /// Only download and unpack; the first run makes the image.
+    #[arg(long)]
+    pub(crate) no_image: bool,
 
     #[command(flatten)]
     pub(crate) inputs: DepsInputs,

@@ -1,7 +1,7 @@
 //! `prims-wasm deps`: which packages requirements come to, why, and getting them.
 
 use super::Error;
-use crate::arguments::{Deps, DepsCommand, DepsDownload, DepsInputs, DepsLock, DepsWhy};
+use crate::arguments::{Deps, DepsCommand, DepsDownload, DepsInputs, DepsInstall, DepsLock, DepsWhy};
 use crate::report::status;
 use crate::settings::Settings;
 use crate::{console, setup};
@@ -49,29 +49,35 @@ fn lock(arguments: &DepsLock, cache_dir: Option<&Path>) -> Result<u8, Error> {
     Ok(0)
 }
 
-fn install(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<u8, Error> {
+fn install(arguments: &DepsInstall, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
-    let settings = Settings::load_local(&arguments.settings)?;
-    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let inputs = &arguments.inputs;
+    let settings = Settings::load_local(&inputs.settings)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &inputs.files)?;
     let ready = Instant::now();
-    let (lock, _) = chosen_with(&interpreter, &settings, arguments)?;
+    let (lock, indexes) = chosen_with(&interpreter, &settings, inputs)?;
     let resolved = ready.elapsed();
-    let prepared = interpreter.prepare_for(&Wanted {
-        lock: Some(Arc::new(lock)),
-        ..Wanted::default()
-    })?;
-    for (name, version) in &prepared.packages {
+    let installed = if arguments.no_image {
+        indexes.install(&lock)?.packages
+    } else {
+        let prepared = interpreter.prepare_for(&Wanted {
+            lock: Some(Arc::new(lock)),
+            ..Wanted::default()
+        })?;
+        for skipped in &prepared.image.prepared().skipped {
+            console::note(&format!(
+                "{} is not imported ahead of time: {}",
+                skipped.module, skipped.error
+            ));
+        }
+        prepared.packages
+    };
+    for (name, version) in &installed {
         console::out(&format!("{name} {version}\n"));
-    }
-    for skipped in &prepared.image.prepared().skipped {
-        console::note(&format!(
-            "{} is not imported ahead of time: {}",
-            skipped.module, skipped.error
-        ));
     }
     console::out(&format!(
         "{} ready in {:.2} s, of which {:.2} s to choose versions\n",
-        packages(prepared.packages.len()),
+        packages(installed.len()),
         began.elapsed().as_secs_f64(),
         resolved.as_secs_f64(),
     ));

@@ -86,7 +86,7 @@ fn conversation() -> Vec<Value> {
     ));
     say(tool(
         "run_code",
-        json!({ "code": "1", "files": [{ "path": "x", "url": "https://example.org/x" }] }),
+        json!({ "code": "1", "files": [{ "path": "x", "url": "https://127.0.0.1/x" }] }),
     ));
     say(tool(
         "run_code",
