@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Changes with what is made from the same wheels.
-const LAYOUT: u32 = 2;
+const LAYOUT: u32 = 3;
 
 /// Packages, unpacked. The folder stays until this and all clones are dropped; after that it may be cleaned away.
 #[derive(Clone, Debug)]

@@ -125,9 +125,9 @@ impl<'a> Wheel<'a> {
                 continue;
             };
             let sha256 = row.sha256(&content);
-            installed.push_str(&record::line(path, &sha256, content.len()));
+            installed.push_str(&record::line(&path, &sha256, content.len()));
             install(File {
-                path: path.to_owned(),
+                path,
                 content,
                 sha256,
             })?;
@@ -175,7 +175,7 @@ impl<'a> Wheel<'a> {
     }
 
     /// Where a member goes, if it is installed at all.
-    fn destination<'n>(&self, name: &'n str) -> Option<&'n str> {
+    fn destination(&self, name: &str) -> Option<String> {
         let below_data = self
             .data
             .as_deref()
@@ -187,7 +187,15 @@ impl<'a> Wheel<'a> {
             None => name,
         };
         let is_startup_code = path.ends_with(".pth") && !path.contains('/');
-        (!is_startup_code).then_some(path)
+        if is_startup_code {
+            return None;
+        }
+        // A name that only Emscripten's CPython looks for; without its middle every CPython does.
+        let module = path
+            .strip_suffix("-wasm32-emscripten.so")
+            .and_then(|stem| stem.rsplit_once(".cpython-"))
+            .filter(|(_, version)| version.bytes().all(|digit| digit.is_ascii_digit()));
+        Some(module.map_or_else(|| path.to_owned(), |(stem, _)| format!("{stem}.so")))
     }
 
     fn description(&self, file: &'static str) -> Result<Vec<u8>, WheelProblem> {

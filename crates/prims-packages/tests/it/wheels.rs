@@ -157,6 +157,7 @@ fn scripts_and_startup_code_are_left_out() {
         ("a-1.0.data/platlib/plat/__init__.py", "q = 1\n"),
         ("a-1.0.data/purelib/worse.pth", "import x"),
         ("a/data.pth", "only a name"),
+        ("a/native.cpython-313-wasm32-emscripten.so", ""),
         ("a-1.0.dist-info/RECORD.jws", "{}"),
     ]);
     let mut draft = draft;
@@ -177,6 +178,7 @@ fn scripts_and_startup_code_are_left_out() {
             "a-1.0.dist-info/WHEEL",
             "a/__init__.py",
             "a/data.pth",
+            "a/native.so",
             "plat/__init__.py",
             "pure.py"
         ]
