@@ -204,20 +204,20 @@ fn bad_arguments_say_what_is_wrong() {
         &["run", "--timeout", "soon", "-c", "1"],
         2,
         "",
-        "expected for example 500ms",
+        "expected a time such as 500ms",
     );
     expect(
         &["run", "--memory", "lots", "-c", "1"],
         2,
         "",
-        "expected for example 256m",
+        "expected a size such as 64k",
     );
     expect(&["run", "--memory", "1m", "-c", "1"], 2, "", "this image starts with");
     expect(
         &["run", "--timeout", "2h", "-c", "1"],
         2,
         "",
-        "at most 3600000 is allowed",
+        "--timeout is 2h, at most 1h is possible",
     );
     expect(&["run", "--env", "X", "-c", "1"], 2, "", "NAME=VALUE");
     expect(&["run", "--deps", "numpi", "-c", "1"], 2, "", "numpy");

@@ -91,7 +91,8 @@ impl FileError {
     fn io(what: &'static str, path: &WorkspacePath) -> impl FnOnce(std::io::Error) -> FileError {
         let path = path.to_string();
         move |source| match source.kind() {
-            ErrorKind::NotFound => FileError::Missing(path),
+            // A part of the path that is a file is as good as none.
+            ErrorKind::NotFound | ErrorKind::NotADirectory => FileError::Missing(path),
             // What the library answers for a path that leads out of the folder, through a link.
             ErrorKind::PermissionDenied if source.raw_os_error().is_none() => FileError::Missing(path),
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => FileError::Full(path),
@@ -448,8 +449,19 @@ impl Workspace {
     }
 
     fn make_folders(&self, path: &WorkspacePath) -> Result<(), FileError> {
-        if path.is_root() || self.dir.metadata(path.host()).is_ok_and(|there| there.is_dir()) {
+        if path.is_root() {
             return Ok(());
+        }
+        match self.dir.metadata(path.host()) {
+            Ok(there) if there.is_dir() => return Ok(()),
+            Ok(_) => {
+                return Err(FileError::Kind {
+                    path: path.to_string(),
+                    found: "file",
+                    expected: "folder",
+                });
+            }
+            Err(_) => {}
         }
         self.make_folders(&path.parent())?;
         let io = || FileError::io("make", path);

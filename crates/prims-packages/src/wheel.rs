@@ -126,11 +126,7 @@ impl<'a> Wheel<'a> {
             };
             let sha256 = row.sha256(&content);
             installed.push_str(&record::line(&path, &sha256, content.len()));
-            install(File {
-                path,
-                content,
-                sha256,
-            })?;
+            install(File { path, content, sha256 })?;
         }
         if let Some(path) = record.into_keys().next() {
             return Err(WheelProblem::NotThere(path).into());

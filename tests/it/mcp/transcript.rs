@@ -209,7 +209,10 @@ impl Handles {
             lines.push('\n');
         }
         for word in lines.split(|c: char| !c.is_ascii_alphanumeric()) {
-            let is_handle = word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let is_handle = word.len() == 32
+                && word
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
             if is_handle && !self.0.iter().any(|known| known == word) {
                 self.0.push(word.to_owned());
             }

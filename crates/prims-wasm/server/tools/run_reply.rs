@@ -348,14 +348,15 @@ fn run_error(exit: &Exit, usage: &prims_sandbox::Usage) -> Option<RunError> {
     }
 }
 
+/// What to do when a run shows nothing.
+const SILENT: &str =
+    "the code ran but showed nothing: end it with an expression, print something, or write files to `output/`";
+
 fn feedback(reply: &RunReply, notes: &[String]) -> Option<String> {
     let silent = reply.stdout.is_empty() && reply.return_repr.is_none() && reply.artifacts.is_empty();
     let mut said = notes.to_vec();
     if reply.status == Status::Success && silent {
-        said.push(
-            "the code ran but showed nothing: end it with an expression, print something, or write files to `output/`"
-                .to_owned(),
-        );
+        said.push(SILENT.to_owned());
     }
     (!said.is_empty()).then(|| said.join("\n"))
 }
@@ -392,7 +393,10 @@ fn text(reply: &RunReply) -> String {
     }
     match &reply.feedback {
         Some(feedback) if text.is_empty() => text.or(feedback),
-        Some(feedback) => text.part("note", feedback).or("done, nothing was shown"),
+        Some(feedback) => {
+            let notes = feedback.strip_suffix(SILENT).unwrap_or(feedback);
+            text.part("note", notes).or("done, nothing was shown")
+        }
         None => text.or("done, nothing was shown"),
     }
 }
