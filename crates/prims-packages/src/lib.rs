@@ -1,9 +1,10 @@
 //! Requirements in, an environment out: which wheels satisfy what was asked for, and a folder with them unpacked.
 //!
 //! ```text
-//!  "numpy>=2" ──Requirements──▶ BundledIndex::resolve ──Resolved──▶ install ──▶ Environment
-//!
-//!  Indexes (a Source) ──Listing, Metadata──▶ who chooses ──Lock──▶ Indexes::install ──▶ Environment
+//!  "numpy>=2" ──Inputs──▶ resolve ──Lock──▶ Indexes::install ──▶ Environment
+//!                           │ ▲
+//!                           ▼ │ Listing, Metadata
+//!                     Indexes (Source): bundled, folders, servers
 //! ```
 //!
 //! Everything that comes in is taken for hostile: requirements from a client, pages and wheels from an index. No package code ever runs
