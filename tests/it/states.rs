@@ -435,7 +435,13 @@ fn what_a_session_holds_is_seen_by_nobody_else() {
         assert_eq!(super::value(&alone), "[False, False, False, False]", "round {round}");
         assert_eq!(other.value(search), "[False, False, False, False]", "round {round}");
         // The proof: every memory that will be used again equals the image.
-        let (slots, differing) = session.image.verify_slots();
+        // On a busy machine the janitor takes a moment to put one back.
+        let looks = std::iter::repeat_with(|| session.image.verify_slots());
+        let found = looks.take(200).find(|(slots, _)| {
+            std::thread::sleep(Duration::from_millis(u64::from(*slots == 0) * 50));
+            *slots > 0
+        });
+        let (slots, differing) = found.unwrap_or_default();
         assert!(
             slots > 0 && differing == 0,
             "{slots} slots, {differing} bytes differ in round {round}"
