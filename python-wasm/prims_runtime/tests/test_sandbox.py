@@ -217,6 +217,7 @@ class Names(Case):
 
 
 class Missing(Case):
+    # Where this suite is run by a host's Python, that host has users and its own folder of that name.
     @unittest.skipUnless(support.IN_GUEST, "the platform has its own")
     def test_files_belong_to_the_program(self):
         code = "import os\nhere = os.stat('/workspace')\n[here.st_uid == os.getuid(), here.st_gid == os.getgid(), hasattr(os, 'geteuid')]"
