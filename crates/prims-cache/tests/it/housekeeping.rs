@@ -149,20 +149,23 @@ fn threads_that_clean_and_build_do_not_disturb_each_other() {
                 open(folder.path())
             };
             scope.spawn(move || {
-                while std::time::Instant::now() < until {
+                loop {
                     check_file(&build_file(&cache, 1), 1);
                     let dir = build_dir(&cache, 1);
                     check_dir(&dir, 1);
+                    if std::time::Instant::now() >= until {
+                        break;
+                    }
                 }
                 assert_eq!(cache.counters().rebuilt, 0);
             });
         }
         scope.spawn(|| {
+            // What is built last stays, so there is something to remove, however late this thread comes.
             let mut removed = 0;
-            while std::time::Instant::now() < until {
+            while std::time::Instant::now() < until || removed == 0 {
                 removed += cache.clean().unwrap().removed;
             }
-            assert!(removed > 0);
         });
     });
 }
