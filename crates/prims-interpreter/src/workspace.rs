@@ -319,36 +319,41 @@ impl Workspace {
             _ => FileError::io("list", path)(error),
         })?;
         let (mut found, mut dropped, mut looked_at) = (BTreeMap::new(), false, 0);
-        let mut folders = vec![(start, path.clone())];
-        while let Some((folder, path)) = folders.pop() {
-            let names = folder.entries().map_err(FileError::io("list", &path))?;
-            for name in names.flatten() {
-                looked_at += 1;
-                if looked_at > MAX_LOOKED_AT {
-                    dropped = true;
-                    break;
-                }
-                let Some(text) = name.file_name().to_str().map(str::to_owned) else {
-                    continue;
-                };
-                let below = path.below(&text);
-                let Ok(metadata) = name.metadata() else {
-                    continue; // removed meanwhile
-                };
-                // Not followed: a link to a folder above would make this endless.
-                if metadata.is_dir()
-                    && options.recursive
-                    && let Ok(folder) = name.open_dir()
-                {
-                    folders.push((folder, below.clone()));
-                }
-                let wanted = !options.files_only || metadata.is_file();
-                if wanted && options.after.as_ref().is_none_or(|after| below > *after) {
-                    found.insert(below.clone(), entry(below, &metadata));
-                }
-                if found.len() > options.limit {
-                    dropped = true;
-                    found.pop_last();
+        let names = start.entries().map_err(FileError::io("list", path))?;
+        // From the top down to where it is, so that no more folders are open at once than a path has parts.
+        let mut open = vec![(names, path.clone())];
+        while let Some((names, folder)) = open.last_mut() {
+            let Some(name) = names.next() else {
+                open.pop();
+                continue;
+            };
+            looked_at += 1;
+            if looked_at > MAX_LOOKED_AT {
+                dropped = true;
+                break;
+            }
+            let Ok(name) = name else { continue };
+            let Some(text) = name.file_name().to_str().map(str::to_owned) else {
+                continue;
+            };
+            let below = folder.below(&text);
+            let Ok(metadata) = name.metadata() else {
+                continue; // removed meanwhile
+            };
+            let wanted = !options.files_only || metadata.is_file();
+            if wanted && options.after.as_ref().is_none_or(|after| below > *after) {
+                found.insert(below.clone(), entry(below.clone(), &metadata));
+            }
+            if found.len() > options.limit {
+                dropped = true;
+                found.pop_last();
+            }
+            // Not followed: a link to a folder above would make this endless.
+            if metadata.is_dir() && options.recursive {
+                match name.open_dir().and_then(|dir| dir.entries()) {
+                    Ok(names) if open.len() <= MAX_DEPTH => open.push((names, below)),
+                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+                    _ => dropped = true,
                 }
             }
         }
