@@ -4,7 +4,6 @@
 //! its imports: all of them must be there, and of the same types.
 
 use crate::host::TABLE_ELEMENTS;
-use crate::symbols;
 use crate::transform::{self, ExportKind, Import, ImportKind, ModuleInfo, Role, SlotKind};
 use std::collections::HashMap;
 
@@ -97,10 +96,9 @@ pub(crate) fn check(wasm: &[u8], guest: &ModuleInfo) -> Result<(), SideModulePro
 fn imports(module: &ModuleInfo, guest: &ModuleInfo) -> Result<(), SideModuleProblem> {
     let own: HashMap<&str, &ExportKind> = module.exports.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
     let theirs: HashMap<&str, &ExportKind> = guest.exports.iter().map(|e| (e.name.as_str(), &e.kind)).collect();
-    let find = |name: &str| theirs.get(name).or_else(|| theirs.get(symbols::other_name(name)?));
     let mut missing = vec![];
     for import in module.imports.iter().filter(|import| !is_linkers(import)) {
-        let Some(found) = find(&import.name) else {
+        let Some(found) = theirs.get(import.name.as_str()) else {
             missing.push(import.name.clone());
             continue;
         };
@@ -116,7 +114,7 @@ fn imports(module: &ModuleInfo, guest: &ModuleInfo) -> Result<(), SideModuleProb
             SlotKind::GotFunc(name) => (name, true),
             _ => continue,
         };
-        let found = find(name).into_iter().chain(own.get(name.as_str()));
+        let found = theirs.get(name.as_str()).into_iter().chain(own.get(name.as_str()));
         let mut fits = found.map(|kind| match kind {
             ExportKind::Function(_) => is_function,
             ExportKind::Data(_) => !is_function,
@@ -171,7 +169,7 @@ mod tests {
         (global (export "__stack_pointer") (mut i32) (i32.const 65536))
         (global (export "data") i32 (i32.const 1024))
         (tag (export "__cpp_exception") (param i32))
-        (func (export "sprintf") (param i32 i32 i32) (result i32) (i32.const 0))
+        (func (export "siprintf") (param i32 i32 i32) (result i32) (i32.const 0))
         (func (export "twice") (param i32) (result i32) (local.get 0)))"#;
 
     fn checked(module: &str) -> Result<(), SideModuleProblem> {

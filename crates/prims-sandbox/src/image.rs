@@ -3,8 +3,10 @@
 //! An image's payload is its linear memory; pages of zeros are holes. Its metadata says how the instance was linked. The
 //! interpreter's globals lie in the memory itself, so nothing else is needed to go on where the image was taken.
 
+use crate::error::Error;
 use crate::link::{LinkageRecord, MAX_LIBRARIES};
 use crate::outcome::Prepared;
+use prims_cache::EntryWriter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
@@ -30,9 +32,20 @@ pub(crate) struct ImageRecord {
     pub(crate) unusable: BTreeMap<String, String>,
 }
 
-/// Writes a memory so that its zero pages stay holes. The result is a whole number of the largest usual host page (64 KiB is
-/// also WebAssembly's), so every host can map it.
-pub(crate) fn write_pages(memory: &[u8], out: &mut (impl Write + Seek)) -> std::io::Result<()> {
+impl ImageRecord {
+    /// Fills a cache entry: the memory, as long as it is, so that every host can map it (64 KiB is WebAssembly's page and the largest
+    /// usual one), and this record.
+    pub(crate) fn write(&self, memory: &[u8], out: &mut EntryWriter) -> Result<(), Error> {
+        let failed = || Error::io("cannot write the image");
+        write_pages(memory, out).map_err(failed())?;
+        out.set_len(self.memory_len as u64).map_err(failed())?;
+        out.set_metadata(serde_json::to_vec(self).map_err(|error| Error::Invalid(error.to_string()))?);
+        Ok(())
+    }
+}
+
+/// Writes a memory so that its zero pages stay holes.
+fn write_pages(memory: &[u8], out: &mut (impl Write + Seek)) -> std::io::Result<()> {
     let mut at = 0;
     for run in memory.chunks(PAGE) {
         if run.iter().any(|byte| *byte != 0) {

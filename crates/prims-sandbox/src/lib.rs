@@ -10,7 +10,8 @@
 //! * A **sandbox** is the guest compiled to machine code by [wasmtime](https://wasmtime.dev), which the cache keeps.
 //! * An **image** is a started interpreter with an environment's packages imported: pages of linear memory and a record of
 //!   what was linked. Restoring one takes a tenth of a millisecond, because a run copies only the pages it writes.
-//! * A **run** is one store and one instance, used once and dropped. What survives it is its workspace folder.
+//! * A **run** is one store and one instance, used once and dropped. What survives it is its workspace folder and, for a call of a
+//!   session, a **state**: the pages it changed.
 //!
 //! Everything a run may use is bounded by [`Limits`]; how it ended is an [`Exit`]. Output is captured by the host and returned
 //! whatever the way a run ends.

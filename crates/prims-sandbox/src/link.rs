@@ -13,7 +13,7 @@
 //! before any run.
 
 use crate::host::{self, Host};
-use crate::symbols::{self, Symbols, TablePositions};
+use crate::symbols::{Symbols, TablePositions};
 use crate::transform::{self, ModuleInfo, SlotKind};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -426,7 +426,10 @@ fn dlopen(mut store: StoreContextMut<'_, Host>, path: &str) -> wasmtime::Result<
     // a failure must take it out again.
     call(&mut store, instance, transform::SAVE_GLOBALS, globals)?;
     if let Err(error) = fill_globals(&mut store, handle, &library, &main) {
-        store.data_mut().linkage.loaded.pop();
+        let linkage = &mut store.data_mut().linkage;
+        linkage.loaded.pop();
+        // Its number will be another library's.
+        linkage.functions.retain(|(owner, _), _| *owner != handle);
         return Ok(Err(error));
     }
     call(&mut store, instance, transform::RESTORE, globals)?;
@@ -457,11 +460,7 @@ fn fill_globals(
             SlotKind::GotMem(symbol) => store.data().linkage.data_address(handle, symbol),
             SlotKind::GotFunc(symbol) => {
                 let owner = store.data().linkage.function_owner(handle, symbol);
-                match (owner, symbols::other_name(symbol)) {
-                    (Some(owner), _) => Some(index_of(store, owner, symbol)?),
-                    (None, Some(name)) => Some(index_of(store, 0, name)?),
-                    (None, None) => None,
-                }
+                owner.map(|owner| index_of(store, owner, symbol)).transpose()?
             }
             SlotKind::Internal => continue,
         };
@@ -585,17 +584,19 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     let size = globals_size(store.data().linkage.program.info());
     let globals = zalloc.call(&mut store, (16, size))?;
     wasmtime::ensure!(globals != 0, "no memory left for the interpreter's globals");
+    let table = save_globals(&mut store, &main, globals)?;
+    Ok(store.data().linkage.record(globals, table))
+}
+
+/// Writes the globals of all modules into the guest's memory, those of the interpreter to `globals`. Gives the size of the table.
+fn save_globals(mut store: impl AsContextMut<Data = Host>, main: &Main, globals: u32) -> wasmtime::Result<u64> {
+    let mut store = store.as_context_mut();
     for loaded in store.data().linkage.loaded.clone() {
-        call(
-            &mut store,
-            loaded.instance,
-            transform::SAVE_GLOBALS,
-            loaded.record.globals,
-        )?;
+        let at = loaded.record.globals;
+        call(&mut store, loaded.instance, transform::SAVE_GLOBALS, at)?;
     }
     call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
-    let table = main.table.size(&store);
-    Ok(store.data().linkage.record(globals, table))
+    Ok(main.table.size(&store))
 }
 
 /// Saves all globals to where the image keeps them. If something was linked since, gives the linkage as it is now.
@@ -605,16 +606,7 @@ pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime:
     let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
         wasmtime::bail!("no interpreter of an image to save")
     };
-    for loaded in linkage.loaded.clone() {
-        call(
-            &mut store,
-            loaded.instance,
-            transform::SAVE_GLOBALS,
-            loaded.record.globals,
-        )?;
-    }
-    call(&mut store, main.instance, transform::SAVE_GLOBALS, image.globals)?;
-    let table = main.table.size(&store);
+    let table = save_globals(&mut store, &main, image.globals)?;
     let linkage = &store.data().linkage;
     let grown = linkage.loaded.len() > image.loads.len() || !linkage.functions.is_empty() || table > image.table;
     Ok(grown.then(|| linkage.record(image.globals, table)))
@@ -733,12 +725,10 @@ impl Names<'_> {
                 ("prims", "refill") => Source::Refill,
                 ("env", symbol) => {
                     let mut owners = 0..=self.loaded.len() as Owner;
-                    let export = |owner, symbol: &str| {
-                        Some(Source::Export(owner, self.get(owner)?.module.get_export_index(symbol)?))
-                    };
-                    let found = owners.find_map(|owner| export(owner, symbol));
-                    let found = found.or_else(|| export(0, symbols::other_name(symbol)?));
-                    found.ok_or_else(|| LinkError::Undefined(symbol.into()))?
+                    let export = |owner| Some(Source::Export(owner, self.get(owner)?.module.get_export_index(symbol)?));
+                    owners
+                        .find_map(export)
+                        .ok_or_else(|| LinkError::Undefined(symbol.into()))?
                 }
                 (module, name) => return Err(LinkError::Import(module.into(), name.into())),
             })

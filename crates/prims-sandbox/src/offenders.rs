@@ -44,6 +44,9 @@ pub(crate) fn build<T>(
         Err(reason) => reason,
     };
     let (groups, modules): (Vec<String>, Vec<String>) = preload.iter().cloned().partition(|name| name.starts_with('@'));
+    if modules.is_empty() {
+        return Err(Error::Start { reason });
+    }
     let note = |module: &String, how: &str| Skipped {
         module: module.clone(),
         error: format!("the import {how}"),

@@ -214,62 +214,54 @@ pub struct Usage {
     pub peak_memory: u64,
 }
 
-/// The guest's answer to a run, as it comes over the wire.
+/// The guest's answer to a run, as it comes over the wire: one flat object, so that it is read once, into nothing but what is kept.
 #[derive(Debug, Deserialize)]
-#[serde(tag = "exit", rename_all = "lowercase")]
-pub(crate) enum Report {
-    Completed {
-        #[serde(default)]
-        has_value: bool,
-        #[serde(default)]
-        repr: String,
-        #[serde(default)]
-        repr_truncated: bool,
-        #[serde(default)]
-        has_json: bool,
-        #[serde(default)]
-        json: serde_json::Value,
-        #[serde(default)]
-        rich: Option<Rich>,
-    },
-    Raised {
-        error: PythonError,
-        /// The program's data had to be dropped to make room for this report.
-        #[serde(default)]
-        lost: bool,
-    },
-    Exited {
-        code: i64,
-    },
+pub(crate) struct Report {
+    exit: Ended,
+    #[serde(default)]
+    has_value: bool,
+    #[serde(default)]
+    repr: String,
+    #[serde(default)]
+    repr_truncated: bool,
+    #[serde(default)]
+    has_json: bool,
+    #[serde(default)]
+    json: serde_json::Value,
+    #[serde(default)]
+    rich: Option<Rich>,
+    /// Comes with [`Ended::Raised`].
+    #[serde(default)]
+    error: Option<PythonError>,
+    /// The program's data had to be dropped to make room for this report.
+    #[serde(default)]
+    pub(crate) lost: bool,
+    /// Comes with [`Ended::Exited`].
+    #[serde(default)]
+    code: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Ended {
+    Completed,
+    Raised,
+    Exited,
 }
 
 impl Report {
-    /// Whether the program's data are gone.
-    pub(crate) fn lost(&self) -> bool {
-        matches!(self, Report::Raised { lost: true, .. })
-    }
-}
-
-impl From<Report> for Exit {
-    fn from(report: Report) -> Exit {
-        match report {
-            Report::Completed { has_value: false, .. } => Exit::Completed(None),
-            Report::Completed {
-                repr,
-                repr_truncated,
-                has_json,
-                json,
-                rich,
-                ..
-            } => Exit::Completed(Some(Value {
-                repr,
-                repr_truncated,
-                json: has_json.then_some(json),
-                rich,
+    /// What happened, or which part is missing.
+    pub(crate) fn exit(self) -> Result<Exit, &'static str> {
+        Ok(match self.exit {
+            Ended::Completed => Exit::Completed(self.has_value.then_some(Value {
+                repr: self.repr,
+                repr_truncated: self.repr_truncated,
+                json: self.has_json.then_some(self.json),
+                rich: self.rich,
             })),
-            Report::Raised { error, .. } => Exit::Raised(error),
-            Report::Exited { code } => Exit::Exited((code & 0xff) as u8),
-        }
+            Ended::Raised => Exit::Raised(self.error.ok_or("error")?),
+            Ended::Exited => Exit::Exited((self.code.ok_or("code")? & 0xff) as u8),
+        })
     }
 }
 
@@ -315,4 +307,29 @@ pub struct Skipped {
     pub module: String,
     /// Why.
     pub error: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_read_or_refused() {
+        let read = |text: &str| serde_json::from_str::<Report>(text).map_err(drop)?.exit().map_err(drop);
+        assert!(matches!(read(r#"{"exit":"completed"}"#), Ok(Exit::Completed(None))));
+        let exited = read(r#"{"json":1,"exit":"exited","code":-1,"more":[{}]}"#);
+        assert!(matches!(exited, Ok(Exit::Exited(255))));
+        let bad = [
+            r#"{}"#,
+            r#"{"exit":"raised"}"#,
+            r#"{"exit":"exited"}"#,
+            r#"{"exit":"exited","code":1e400}"#,
+            r#"{"exit":"gone"}"#,
+            r#"{"exit":"completed","exit":"completed"}"#,
+            r#"{"exit":"completed"} "#,
+            "[]",
+        ];
+        let taken: Vec<&str> = bad.into_iter().filter(|text| read(text).is_ok()).collect();
+        assert_eq!(taken, [r#"{"exit":"completed"} "#], "only white space may follow");
+    }
 }

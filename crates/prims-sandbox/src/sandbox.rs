@@ -8,7 +8,7 @@ use crate::compile::Compiler;
 use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
-use crate::image::{IMAGE_VERSION, ImageRecord, native_modules, write_pages};
+use crate::image::{IMAGE_VERSION, ImageRecord, native_modules};
 use crate::janitor;
 use crate::limits::Limits;
 use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
@@ -203,10 +203,11 @@ impl Sandbox {
         }
     }
 
-    /// The image for an environment: mapped from the cache, or built first.
-    pub fn image(&self, environment: &Environment) -> Result<Image, Error> {
+    /// Of something that goes with this sandbox and an environment: all that must agree for its pages to be of use. The standard
+    /// library is among it because what an image has imported goes on with what it imports later.
+    fn key(&self, what: &str, environment: &Environment) -> Key {
         let shared = &self.0;
-        let key = Key::new("image")
+        Key::new(what)
             .with("version", &IMAGE_VERSION.to_le_bytes())
             .with("module", shared.guest.module_digest.as_bytes())
             .with("transform", &transform::VERSION.to_le_bytes())
@@ -214,6 +215,13 @@ impl Sandbox {
             .with("stdlib", shared.guest.stdlib_digest.as_bytes())
             .with("environment", environment.digest.as_bytes())
             .with("metering", &[shared.options.metering as u8])
+    }
+
+    /// The image for an environment: mapped from the cache, or built first.
+    pub fn image(&self, environment: &Environment) -> Result<Image, Error> {
+        let shared = &self.0;
+        let key = self
+            .key("image", environment)
             .with("preload", environment.preload.join("\0").as_bytes());
         let mut built = None;
         let entry = shared.cache.file("image", &key, |out| {
@@ -223,13 +231,8 @@ impl Sandbox {
             let attempt = |preload: &[String], limits: &Limits| self.build(environment, preload, limits, &libraries);
             let ((mut record, memory), skipped) = offenders::build(&environment.preload, time, attempt)?;
             record.prepared.skipped.extend(skipped);
-            write_pages(&memory, out).map_err(Error::io("cannot write the image"))?;
-            out.set_len(record.memory_len as u64)
-                .map_err(Error::io("cannot write the image"))?;
-            let metadata = serde_json::to_vec(&record).map_err(|e| Error::Invalid(e.to_string()))?;
-            out.set_metadata(metadata);
             built = Some(libraries);
-            Ok::<(), Error>(())
+            record.write(&memory, out)
         })?;
         self.open(entry, environment, built.map(|(libraries, _)| libraries))
     }
@@ -598,8 +601,11 @@ fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bo
     let exit = match ended {
         Ok(0) => match serde_json::from_slice::<Report>(&reply.unwrap_or_default()) {
             Ok(report) => {
-                let ending = if report.lost() { Ending::Lost } else { Ending::Whole };
-                return (report.into(), ending);
+                let ending = if report.lost { Ending::Lost } else { Ending::Whole };
+                match report.exit() {
+                    Ok(exit) => return (exit, ending),
+                    Err(missing) => crashed(format!("the interpreter's report has no `{missing}`")),
+                }
             }
             Err(error) => crashed(format!("the interpreter's report does not read: {error}")),
         },

@@ -77,7 +77,7 @@ pub(crate) struct Stopped(pub(crate) StopReason);
 /// What a run is watched by: its deadline and its cancel handle.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch {
-    /// `None` only while an image is built without a time limit.
+    /// `None` where nothing runs: before a run begins, and while the host itself measures a folder.
     pub(crate) deadline: Option<Instant>,
     pub(crate) cancel: Cancel,
 }

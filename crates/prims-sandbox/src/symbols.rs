@@ -5,25 +5,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use wasmparser::{ElementItems, ElementKind, ExternalKind, Operator, Parser, Payload};
 
-/// What compilers for Emscripten call instead of the function beside it when a format string needs no floating point: variants that
-/// leave that part out. The whole function does the same.
-const VARIANTS: [(&str, &str); 6] = [
-    ("iprintf", "printf"),
-    ("fiprintf", "fprintf"),
-    ("siprintf", "sprintf"),
-    ("__small_printf", "printf"),
-    ("__small_fprintf", "fprintf"),
-    ("__small_sprintf", "sprintf"),
-];
-
-/// Another name of the interpreter's for the function that is meant by a symbol nobody defines.
-pub(crate) fn other_name(symbol: &str) -> Option<&'static str> {
-    VARIANTS
-        .iter()
-        .find(|(variant, _)| *variant == symbol)
-        .map(|(_, name)| *name)
-}
-
 /// Exported functions that also stand in the module's own table segments, with their table index (relative to the table base in a
 /// side module). C compares function pointers, so such a function must keep the one address it has.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

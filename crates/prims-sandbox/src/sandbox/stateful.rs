@@ -1,15 +1,12 @@
 //! Runs that go on where another one ended, and what has to outlive the cache for that.
 
 use super::{Environment, Image, Ready, Sandbox};
-use crate::engine;
 use crate::error::Error;
-use crate::image::{IMAGE_VERSION, write_pages};
 use crate::link::{self, ImageLinkage};
 use crate::outcome::{Invocation, Outcome};
 use crate::pages::Pages;
 use crate::stack;
 use crate::state::{self, Discarded, ImageId, Inner, Kept, Linked, State, StateProblem};
-use crate::transform;
 use prims_cache::{Cache, Key};
 use std::path::Path;
 use std::sync::Arc;
@@ -100,14 +97,7 @@ impl Image {
     pub fn keep(&self, keeper: &Cache) -> Result<(), Error> {
         let image = &self.0;
         let key = image.sandbox.image_key(&image.environment, self.identity());
-        keeper.file("image", &key, |out| {
-            let pristine = image.mapped.pristine();
-            write_pages(pristine, out).map_err(Error::io("cannot write the image"))?;
-            out.set_len(pristine.len() as u64)
-                .map_err(Error::io("cannot write the image"))?;
-            out.set_metadata(serde_json::to_vec(&image.record).map_err(|e| Error::Invalid(e.to_string()))?);
-            Ok::<(), Error>(())
-        })?;
+        keeper.file("image", &key, |out| image.record.write(image.mapped.pristine(), out))?;
         Ok(())
     }
 
@@ -217,14 +207,6 @@ impl Sandbox {
     }
 
     fn image_key(&self, environment: &Environment, identity: &str) -> Key {
-        let shared = &self.0;
-        Key::new("one image")
-            .with("version", &IMAGE_VERSION.to_le_bytes())
-            .with("module", shared.guest.module_digest.as_bytes())
-            .with("transform", &transform::VERSION.to_le_bytes())
-            .with("engine", &engine::compatibility(&shared.engine))
-            .with("metering", &[shared.options.metering as u8])
-            .with("environment", environment.digest.as_bytes())
-            .with("identity", identity.as_bytes())
+        self.key("one image", environment).with("identity", identity.as_bytes())
     }
 }

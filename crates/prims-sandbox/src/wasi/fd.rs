@@ -23,6 +23,7 @@ impl Wasi {
         let (filetype, flags, base, inheriting) = match self.stream(number)? {
             Some(Standard::Input) => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_READ, 0),
             Some(Standard::Output(_)) => (bits::TYPE_UNKNOWN, 0, bits::RIGHT_FD_WRITE, 0),
+            None if self.is_untouched(number) => return Err(Errno::Badf.into()),
             None => match self.files().0.kind(number)? {
                 Kind::Directory => {
                     // The C library masks what it asks for with the inheriting rights, so on a read-only mount a
@@ -100,6 +101,8 @@ impl Wasi {
         guest.check(out, Filestat::SIZE)?;
         let stat = if self.stream(number)?.is_some() {
             Filestat::default()
+        } else if self.is_untouched(number) {
+            return Err(Errno::Badf.into());
         } else {
             let (files, spec) = self.files();
             match files.kind(number)? {

@@ -226,6 +226,11 @@ impl Wasi {
         self.capture.finish()
     }
 
+    /// Whether nobody can have opened `number`, since nothing was opened yet: no reason to make the table.
+    fn is_untouched(&self, number: u32) -> bool {
+        self.files.is_none() && (number as usize) >= fd::FIRST as usize + self.spec.mounts.len()
+    }
+
     /// The descriptor table, which is made now if nobody needed it before.
     fn files(&mut self) -> (&mut Files, &WasiSpec) {
         (
