@@ -10,6 +10,9 @@ const MAPPED_IMAGES: usize = 8;
 /// Requirements are looked up again after this long: there may be newer versions.
 const FRESH: Duration = Duration::from_secs(3600);
 
+/// If that fails, they are looked up again after this long: each attempt may take as long as an index may be waited for.
+const RETRY: Duration = Duration::from_secs(60);
+
 /// The most recently used environments, found by what was asked for.
 #[derive(Default)]
 pub(crate) struct Images(Vec<Known>);
@@ -17,7 +20,7 @@ pub(crate) struct Images(Vec<Known>);
 struct Known {
     asked: Asked,
     used: Instant,
-    resolved: Instant,
+    fresh_until: Instant,
     prepared: Prepared,
 }
 
@@ -26,13 +29,20 @@ impl Images {
     pub(crate) fn recall(&mut self, asked: &Asked) -> Option<(Prepared, bool)> {
         let known = self.0.iter_mut().find(|known| known.asked == *asked)?;
         known.used = Instant::now();
-        Some((known.prepared.clone(), known.resolved.elapsed() < FRESH))
+        Some((known.prepared.clone(), Instant::now() < known.fresh_until))
     }
 
     /// The same environment asked for in other words.
     pub(crate) fn with_digest(&self, digest: &str) -> Option<Prepared> {
         let known = self.0.iter().find(|known| known.prepared.installed.digest == digest);
         known.map(|known| known.prepared.clone())
+    }
+
+    /// Its versions could not be looked up; they stay what they are for a while.
+    pub(crate) fn postpone(&mut self, asked: &Asked) {
+        if let Some(known) = self.0.iter_mut().find(|known| known.asked == *asked) {
+            known.fresh_until = Instant::now() + RETRY;
+        }
     }
 
     pub(crate) fn remember(&mut self, asked: Asked, prepared: Prepared) {
@@ -45,7 +55,7 @@ impl Images {
         self.0.push(Known {
             asked,
             used: now,
-            resolved: now,
+            fresh_until: now + FRESH,
             prepared,
         });
     }

@@ -179,7 +179,10 @@ impl Interpreter {
         let (installed, notes) = match (self.0.packages.environment(&asked), outdated) {
             (Ok((installed, notes)), _) => (Arc::new(installed), notes),
             // What worked an hour ago still does, whatever became of the index.
-            (Err(Error::Packages(prims_packages::Error::Index(_))), Some(known)) => return Ok(known),
+            (Err(Error::Packages(prims_packages::Error::Index(_))), Some(known)) => {
+                self.images().postpone(&asked);
+                return Ok(known);
+            }
             (Err(error), _) => return Err(error),
         };
         let known = self.images().with_digest(&installed.digest);
