@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import cpython, dist, fetch, libraries, licenses, numpy, runtime, selftest, stdlib
+from . import cpython, dist, fetch, libraries, licenses, needed, numpy, runtime, selftest, stdlib
 from .context import HERE, BuildError, Context
 from .toolchain import Toolchain
 
@@ -24,6 +24,7 @@ def steps(ctx: Context):
     yield "link", lambda: cpython.link(ctx, tools)
     yield "stdlib", lambda: stdlib.build(ctx)
     yield "numpy", lambda: numpy.build(ctx, tools)
+    yield "needed", lambda: needed.build(ctx, tools)
     yield "selftest", lambda: selftest.build(ctx, tools)
     yield "licenses", lambda: licenses.build(ctx)
     yield "dist", lambda: dist.build(ctx)

@@ -81,7 +81,7 @@ def link(ctx: Context, tools: Toolchain):
     if done.done():
         return
     glue = runtime / f"interpreter{ctx.variant}"
-    sources = [HERE / "glue/glue.c", *([HERE / "profile/counters.c"] if ctx.profile == "generate" else [])]
+    sources = [HERE / "glue/glue.c", HERE / "glue/program.c", *([HERE / "profile/counters.c"] if ctx.profile == "generate" else [])]
     objects = tools.compile(glue, sources, [*OPTIMIZE, *EMULATION, *ctx.interpreter_flags(), f'-DPRIMS_PYTHON="{ctx.python}"',
                                                  f"-I{ctx.src('cpython')}/Include", f"-I{folder}"])
     own = [*objects, *sorted((runtime / "glue").glob("*.o"))]

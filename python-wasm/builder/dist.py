@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from . import pack
+from . import needed, pack
 from .context import Context, fresh
 
 
@@ -15,6 +15,7 @@ def build(ctx: Context):
         compressed(ctx, made / "python.wasm.zst", "module", (ctx.work / "python.wasm").read_bytes()),
         compressed(ctx, made / "stdlib.tar.zst", "stdlib", pack.tar(ctx.work / "stdlib")),
         wheel(made / f"numpy-{ctx.sources['numpy'].version}-{ctx.tag}.whl", "wheel", ctx.work / "numpy-wheel"),
+        *(wheel(made / f"{name}-{ctx.sources[name].version}-{ctx.tag}.whl", "wheel", needed.folder(ctx, name)) for name in needed.NAMES),
         wheel(made / f"prims_selftest-1.0-{ctx.tag}.whl", "test-wheel", ctx.work / "selftest-wheel"),
     ]
     sources = [{"name": s.name, "version": s.version, "sha256": s.sha256, "license": s.license} for s in ctx.sources.values() if s.ships]

@@ -34,6 +34,8 @@ def component_texts(ctx: Context):
     for name in ("libcxx", "libcxxabi", "libunwind"):
         yield name, {"libcxx": "libc++", "libcxxabi": "libc++abi"}.get(name, name), f"as in Zig {versions['ziglang']}", "Apache-2.0 WITH LLVM-exception", "the C++ runtime", read(zig / f"lib/{name}/LICENSE.TXT")
     yield "numpy", "NumPy", versions["numpy"], "BSD-3-Clause", "the numpy wheel", read(numpy / "LICENSE.txt")
+    for name, component, spdx in (("markupsafe", "MarkupSafe", "BSD-3-Clause"), ("pyyaml", "PyYAML", "MIT")):
+        yield name, component, versions[name], spdx, f"the {name} wheel", read(next(src(name).glob("*.dist-info/licenses/LICENSE*")))
     for path in re.findall(r"^License-File: (.+)$", read(numpy / "PKG-INFO"), re.M):
         if path != "LICENSE.txt":
             yield "numpy-" + re.sub(r"[^a-z0-9]+", "-", path.lower().replace("numpy/", "").rpartition("/")[0]).strip("-"), f"NumPy: {path.removeprefix('numpy/')}", versions["numpy"], "see the text", "the numpy wheel", read(numpy / path)

@@ -6,25 +6,14 @@
  */
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "bits.h"
 
 #define hidden __attribute__((visibility("hidden")))
 #include "exp_data.h"
 #include "pow_data.h"
 
 enum { STEPS = 1 << EXP_TABLE_BITS, LOG_STEPS = 1 << POW_LOG_TABLE_BITS };
-
-static uint64_t bits(double x) {
-    uint64_t u;
-    memcpy(&u, &x, 8);
-    return u;
-}
-
-static double from_bits(uint64_t u) {
-    double x;
-    memcpy(&x, &u, 8);
-    return x;
-}
 
 /* scale + scale * tail, where the exponent of scale may be out of range by itself. `k` tells in which direction. */
 static double scaled(uint64_t scale_bits, double tail, uint64_t k) {

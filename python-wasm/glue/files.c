@@ -49,8 +49,8 @@ int fcntl(int fd, int command, ...) {
     switch (command) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC: return argument < 0 ? result(EINVAL) : duplicate(fd, argument);
-    case F_GETFD: return FD_CLOEXEC;
-    case F_SETFD: return 0;
+    case F_GETFD: return open_flags(fd) < 0 ? -1 : FD_CLOEXEC;
+    case F_SETFD: return open_flags(fd) < 0 ? -1 : 0;
     case F_GETFL: return open_flags(fd);
     case F_SETFL: return result(__wasi_fd_fdstat_set_flags(fd, argument & 0xfff));
     default: return result(EINVAL);

@@ -8,6 +8,7 @@
  *          prims.dlopen / dlsym / dlerror           side modules, which the host links (see dl.c)
  *          prims.fd_dup / fd_dup2                   two numbers for one open file (see files.c)
  *
+ * What the host passes to prims_init and prims_call must come from prims_alloc, and is freed there: the memory of a session lives on.
  * The interpreter is never finalized: the host drops an instance whole.
  */
 #include <Python.h>
@@ -21,6 +22,9 @@
 IMPORT("respond") void host_respond(const char *, int);
 
 enum { OK = 0, BAD_CONFIG = 1, START_FAILED = 2, RUNTIME_FAILED = 3, RAISED = 4, BAD_REPLY = 5 };
+
+/* In program.c. */
+PyObject *PyInit__prims(void);
 
 static PyObject *handle;
 
@@ -99,9 +103,12 @@ done:
     return s;
 }
 
-EXPORT("prims_init") int prims_init(const char *config, size_t n) {
+EXPORT("prims_init") int prims_init(char *config, size_t n) {
     unsigned long hash_seed;
-    if (parse_hash_seed(config, n, &hash_seed) < 0) return BAD_CONFIG;
+    int bad = parse_hash_seed(config, n, &hash_seed) < 0;
+    free(config);
+    if (bad) return BAD_CONFIG;
+    if (PyImport_AppendInittab("_prims", PyInit__prims) < 0) return START_FAILED;
     PyStatus s = start(hash_seed);
     if (PyStatus_Exception(s)) {
         fprintf(stderr, "the interpreter did not start: %s%s%s\n", s.func ? s.func : "", s.func ? ": " : "", s.err_msg ? s.err_msg : "exit requested");
@@ -117,8 +124,9 @@ EXPORT("prims_init") int prims_init(const char *config, size_t n) {
     return OK;
 }
 
-EXPORT("prims_call") int prims_call(const char *request, size_t n) {
+EXPORT("prims_call") int prims_call(char *request, size_t n) {
     PyObject *bytes = PyBytes_FromStringAndSize(request, (Py_ssize_t)n);
+    free(request);
     PyObject *reply = bytes ? PyObject_CallOneArg(handle, bytes) : NULL;
     Py_XDECREF(bytes);
     if (!reply) {

@@ -7,24 +7,13 @@
  */
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
+
+#include "bits.h"
 
 typedef struct {
     double hi, lo; /* log(1 + f) in two parts */
     double k;      /* the exponent */
 } Reduced;
-
-static uint64_t bits(double x) {
-    uint64_t u;
-    memcpy(&u, &x, 8);
-    return u;
-}
-
-static double from_bits(uint64_t u) {
-    double x;
-    memcpy(&x, &u, 8);
-    return x;
-}
 
 /* x is positive, finite and not 1. */
 static Reduced reduce(double x) {

@@ -6,7 +6,7 @@ import json
 
 from . import _preload, _run
 
-_decode = json.JSONDecoder().decode
+_decode = json.JSONDecoder().raw_decode
 
 
 def handle(request):
@@ -14,10 +14,10 @@ def handle(request):
 
     Whatever user code does ends in a reply. What raises here is a broken request or a broken image.
     """
-    request = _decode(request.decode())
+    request = _decode(request.decode())[0]
     if request["op"] == "run":
         _run.set_up()
         return _run.run(request)
     if request["op"] == "prepare":
-        return json.dumps(_preload.prepare(request)).encode()
+        return json.dumps(_preload.prepare(request, handle)).encode()
     raise ValueError(f"unknown op {request['op']!r}, expected 'prepare' or 'run'")

@@ -40,10 +40,20 @@ def _is_open(descriptor):
     return True
 
 
+def _any_open_in_steps(first, count):
+    return any(_is_open(descriptor) for descriptor in range(first, first + count))
+
+
+try:
+    from _prims import any_open as _any_open
+except ImportError:  # a host's Python
+    _any_open = _any_open_in_steps
+
+
 def _find(kinds):
     """The file objects of these kinds; none if nothing is open."""
     found = {kind: [] for kind in kinds}
-    if any(_is_open(descriptor) for descriptor in range(_first, _first + LOOKED_AT)):
+    if _any_open(_first, LOOKED_AT):
         for thing in objects():
             if type(thing) in found:
                 found[type(thing)].append(thing)

@@ -5,7 +5,9 @@ from ._own import BUILTINS as __builtins__  # noqa: F401, I001
 import gc
 import importlib
 import io
+import json
 import os
+import random
 import sys
 
 from . import _entropy, _error, _loop, _run, _sandbox, _streams
@@ -25,8 +27,11 @@ DEFAULT_PRELOAD = (
 )  # fmt: skip
 
 
-def prepare(request):
-    """Import the default modules and those the request names; the reply says which could not be, and why."""
+def prepare(request, handle):
+    """Import the default modules and those the request names; the reply says which could not be, and why.
+
+    ``handle`` is the door that requests come through.
+    """
     _run.set_up()
     _streams.install(None)
     wanted = dict.fromkeys(DEFAULT_PRELOAD)
@@ -40,7 +45,8 @@ def prepare(request):
             skipped.append({"module": name, "error": f"{found['type']}: {found['message'][:500]}"})
         else:
             imported.append(name)
-    _warm_up()
+    _entropy.collect()
+    _warm_up(handle)
     _reset()
     _entropy.collect()
     gc.collect()
@@ -67,11 +73,23 @@ WARM_UP = (
 )
 
 
-def _warm_up():
-    """Programs of all kinds, so that code paths are specialized and caches filled; output goes nowhere."""
-    for code in WARM_UP:
-        for _ in range(REHEARSALS):
-            _run.run({"op": "run", "code": code}, rehearsal=io.StringIO())
+def _warm_up(handle):
+    """Programs of all kinds, so that code paths are specialized and caches filled; output goes nowhere.
+
+    They come through the same door as those of the host, and look the same.
+    """
+    state = random.getstate()
+    _run.practise(io.StringIO())
+    try:
+        for code in WARM_UP:
+            request = {"op": "run", "code": code, "filename": "<code>", "argv": [], "env": {}, "stdin": None}
+            request["max_result_bytes"] = _run.DEFAULT_RESULT_BYTES
+            request = json.dumps(request, separators=(",", ":")).encode()
+            for _ in range(REHEARSALS):
+                handle(request)
+    finally:
+        _run.practise(None)
+        random.setstate(state)
 
 
 def _reset():

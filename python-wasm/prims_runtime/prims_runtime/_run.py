@@ -2,7 +2,6 @@
 
 from ._own import BUILTINS as __builtins__  # noqa: F401, I001
 
-import atexit
 import builtins
 import os
 import sys
@@ -10,7 +9,7 @@ import tempfile
 import traceback
 import types
 
-from . import _entropy, _error, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _session, _streams
+from . import _entropy, _error, _exits, _files, _loop, _own, _plain, _program, _render, _rich, _sandbox, _session, _streams
 from ._text import bounded
 
 CoroutineType, ModuleType = types.CoroutineType, types.ModuleType
@@ -29,6 +28,7 @@ LEAST = 256
 
 _base_data = {}
 _ready = False
+_practice = None  # the stream for what rehearsals print
 _main = None  # the module of the last run and its names
 
 
@@ -42,6 +42,7 @@ def set_up():
         _sandbox.install()
         _loop.install()
         _sandbox.import_workspace()
+        _exits.take_over()
         try:
             os.chdir(_sandbox.HOME)
         except OSError:
@@ -51,12 +52,18 @@ def set_up():
     _base_data = {os.environ.encodekey(k): os.environ.encodevalue(v) for k, v in _sandbox.BASE_ENVIRONMENT.items()}
 
 
-def run(request, rehearsal=None):
-    """Execute the request's code; the reply as JSON (bytes).
+def practise(stream):
+    """From now on runs are rehearsals: what they print goes to ``stream``, and the process's exit callbacks are left alone.
 
-    ``rehearsal`` is a stream for stdout and stderr of a run that is only practice: it draws no entropy and leaves the
-    process's exit callbacks alone.
+    They draw entropy as all runs do; while an image is built, it is a constant. With None, runs are real again.
     """
+    global _practice
+    _practice = stream
+
+
+def run(request):
+    """Execute the request's code; the reply as JSON (bytes)."""
+    rehearsal = _practice
     code = request["code"]
     filename = request.get("filename") or "<code>"
     limit = request.get("max_result_bytes") or DEFAULT_RESULT_BYTES
@@ -66,20 +73,19 @@ def run(request, rehearsal=None):
     if filename[0] != "<":
         filename = script = filename if filename[0] == "/" else f"{_sandbox.HOME}/{filename}"
     _streams.install(request.get("stdin"))
-    if rehearsal is None:
-        try:
-            if session:
-                first = _session.begin()
-            else:
-                _entropy.reseed()
-        except BaseException:
-            return NO_ENTROPY  # a program must not run on the image's random numbers
-    else:
+    try:
+        if session:
+            first = _session.begin()
+        else:
+            _entropy.reseed()
+    except BaseException:
+        return NO_ENTROPY  # a program must not run on the image's random numbers
+    if rehearsal is not None:
         sys.stdout = sys.stderr = rehearsal
     _environment(request.get("env"), first)
     sys.argv = request.get("argv") or [script or "-c"]
 
-    main, namespace = _main_module(session or request.get("continue"))
+    main, namespace = _main_module(session)
     if script:
         namespace["__file__"] = script
     variables = request.get("globals")
@@ -116,9 +122,9 @@ def run(request, rehearsal=None):
             value = failure = None  # tracebacks refer to this frame, and this frame to them
             _streams.flush()
             _session.end()
-        elif rehearsal is None:
-            if atexit_count():
-                run_exit_callbacks()
+        else:
+            if _exits.pending() and rehearsal is None:
+                _exits.run()
             _streams.flush()
             _files.flush()
     except MemoryError:
@@ -137,9 +143,6 @@ def run(request, rehearsal=None):
     except BaseException:
         reply = UNREPORTABLE
     return reply
-
-
-atexit_count, run_exit_callbacks = atexit._ncallbacks, atexit._run_exitfuncs
 
 
 def _main_module(keep):

@@ -1,12 +1,17 @@
 """What a program sees, and how its end is reported."""
 
+import argparse
+import dataclasses
 import json
 import os
 import sys
+import typing
 import unittest
 
 from . import support
 from .support import Case, run
+
+from prims_runtime import _program  # noqa: E402, I001
 
 
 class Values(Case):
@@ -210,12 +215,40 @@ class Main(Case):
         self.assertIs(self.value(code), True)
 
 
+class Compiled(unittest.TestCase):
+    SOURCES = (
+        "", "# nothing", "1 + 1", "'text'", "x = 1", "x = 1\nx", "f'{1:>{2}}'\nawait f()", "[i for i in range(3)]\n", "def f():\n    'd'\nf\n;",
+        "from __future__ import annotations\nx: int = 1\nx", "if True:\n    1", "(y := 5,\n 6)", "lambda: (yield)", "ä = 'ü'\nä", "a.b[c](*d)",
+    )  # fmt: skip
+
+    @unittest.skipUnless(support.IN_GUEST, "a host's Python has one of the two ways only")
+    def test_in_one_step_as_in_several(self):
+        for source in self.SOURCES:
+            with self.subTest(source):
+                found = []
+                for way in (_program.compile_program, _program.compile_in_steps):
+                    try:
+                        found.append(way(source, "<code>", _program.VALUE))
+                    except SyntaxError as error:
+                        found.append((error.msg, error.args[1]))
+                self.assertEqual(found[0], found[1])
+                self.assertEqual(type(found[0]), type(found[1]))
+
+    @unittest.skipUnless(support.IN_GUEST, "a host's Python has one of the two ways only")
+    def test_the_standard_library_too(self):
+        for module in (argparse, dataclasses, json, typing):
+            with open(module.__file__) as file:
+                source = file.read()
+            ways = (_program.compile_program, _program.compile_in_steps)
+            self.assertEqual(*(way(source, "<code>", _program.VALUE) for way in ways))
+
+
 class Continued(Case):
     def test_names_survive(self):
-        run("import math\nx = 1\ndef f(): return x + 1\nclass P: pass")
-        self.assertEqual(self.value("x = 5\n[f(), math.floor(2.5)]", **{"continue": True}), [6, 2])
+        run("import math\nx = 1\ndef f(): return x + 1\nclass P: pass", session=True)
+        self.assertEqual(self.value("x = 5\n[f(), math.floor(2.5)]", session=True), [6, 2])
         self.assertEqual(
-            self.value("import pickle\npickle.loads(pickle.dumps(P())).__class__ is P", **{"continue": True}), True
+            self.value("import pickle\npickle.loads(pickle.dumps(P())).__class__ is P", session=True), True
         )
         self.raises("x", "NameError")
 
@@ -223,15 +256,15 @@ class Continued(Case):
         from prims_runtime import _run
 
         _run._main = None
-        self.assertEqual(self.value("[n for n in globals() if n[0] != '_']", **{"continue": True}), [])
+        self.assertEqual(self.value("[n for n in globals() if n[0] != '_']", session=True), [])
 
     def test_after_an_error(self):
-        run("kept = 1\n1 / 0\nlost = 2")
-        self.assertEqual(self.value("[kept, 'lost' in globals()]", **{"continue": True}), [1, False])
+        run("kept = 1\n1 / 0\nlost = 2", session=True)
+        self.assertEqual(self.value("[kept, 'lost' in globals()]", session=True), [1, False])
 
     def test_each_part_has_its_source(self):
-        run("def f():\n    return 1 / 0", filename="<1>")
-        text = self.raises("f()", filename="<2>", **{"continue": True}).error["traceback"]
+        run("def f():\n    return 1 / 0", filename="<1>", session=True)
+        text = self.raises("f()", filename="<2>", session=True).error["traceback"]
         self.assertIn('File "<2>", line 1, in <module>\n    f()', text)
         self.assertIn('File "<1>", line 2, in f\n    return 1 / 0', text)
 
