@@ -35,6 +35,8 @@ pub struct CallReport {
     pub prepare: Duration,
     /// From the end of the code until what it left was kept.
     pub commit: Duration,
+    /// Of `commit`: finding and copying what changed in memory; the rest is writing it.
+    pub keep: Duration,
 }
 
 /// What became of the memory of a session after a run.
@@ -108,6 +110,7 @@ impl Sessions {
             started_over: None,
             prepare,
             commit: Duration::ZERO,
+            keep: Duration::ZERO,
         })
     }
 
@@ -142,6 +145,7 @@ impl Sessions {
             started_over,
             prepare,
             commit: run.keeping + keeping.elapsed(),
+            keep: run.keeping,
         })
     }
 
