@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
-    AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut, Table,
-    TypedFunc, Val,
+    AsContext, AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref,
+    StoreContextMut, Table, TypedFunc, Val,
 };
 
 /// Side modules one instance may hold; numpy loads 12, scipy would load about 100.
@@ -598,8 +598,8 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     Ok(store.data().linkage.record(globals, table))
 }
 
-/// Saves all globals to where the image keeps them. If something was linked since, gives the linkage as it is now.
-pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<Option<LinkageRecord>> {
+/// Saves all globals to where the image keeps them.
+pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     let linkage = &store.data().linkage;
     let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
@@ -613,11 +613,24 @@ pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime:
             loaded.record.globals,
         )?;
     }
-    call(&mut store, main.instance, transform::SAVE_GLOBALS, image.globals)?;
+    call(&mut store, main.instance, transform::SAVE_GLOBALS, image.globals)
+}
+
+/// The linkage as it is now, if something was linked since the instance was restored.
+pub(crate) fn added(store: impl AsContext<Data = Host>) -> Option<LinkageRecord> {
+    let linkage = &store.as_context().data().linkage;
+    let (main, image) = (linkage.main?, linkage.image.as_ref()?);
     let table = main.table.size(&store);
-    let linkage = &store.data().linkage;
     let grown = linkage.loaded.len() > image.loads.len() || !linkage.functions.is_empty() || table > image.table;
-    Ok(grown.then(|| linkage.record(image.globals, table)))
+    grown.then(|| linkage.record(image.globals, table))
+}
+
+/// Takes a plan for what the instance was restored from, when it has just what the plan says.
+pub(crate) fn rebase(mut store: impl AsContextMut<Data = Host>, plan: &Arc<ImageLinkage>) {
+    let mut store = store.as_context_mut();
+    let linkage = &mut store.data_mut().linkage;
+    linkage.image = Some(Arc::clone(plan));
+    linkage.functions.clear();
 }
 
 /// Loads all globals from where the image keeps them, after the memory was changed under an instance that ran nothing yet.
