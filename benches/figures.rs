@@ -443,7 +443,9 @@ fn ten_calls(bench: &Bench, sessions: &Sessions, name: &str, packages: &[&str], 
         if round >= 20 {
             whole.push(took);
             spent.iter_mut().zip(sums).for_each(|(all, sum)| all.push(sum));
-            native.push(timed(|| drop(output_of(Command::new(&bench.python).args(["-c", "1+1"])))));
+            native.push(timed(|| {
+                drop(output_of(Command::new(&bench.python).args(["-c", "1+1"])))
+            }));
         }
     }
     let one = median(native.clone());

@@ -318,8 +318,8 @@ impl Folder {
         file.write_all_at(change, tail.end.bytes)?;
         self.force(Written {
             number: tail.number,
-            state: None,
-            log: Some(file),
+            state: false,
+            log: true,
         });
         Ok(())
     }
@@ -346,10 +346,10 @@ impl Folder {
         fs::rename(&temporary, path).map_err(commit)?;
         self.force(Written {
             number,
-            state: Some(file),
-            log: None,
+            state: true,
+            log: false,
         });
-        Ok(again)
+        Ok(file)
     }
 
     /// The numbers of the states there are, the last one first.
@@ -369,19 +369,17 @@ impl Folder {
         if let Some(number) = other.states().first().copied().filter(|_| has_state) {
             self.share(&other.state(number), &self.state(number))
                 .map_err(SessionError::io("copy the session's state"))?;
-            let log = self.share(&other.log(number), &self.log(number));
-            match log {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(SessionError::io("copy the session's state")(error));
-                }
-                _ => {}
-            }
+            let has_log = match self.share(&other.log(number), &self.log(number)) {
+                Ok(()) => true,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                Err(error) => return Err(SessionError::io("copy the session's state")(error)),
+            };
             self.syncer.later(
                 &self.path,
                 Written {
                     number,
-                    state: File::open(self.state(number)).ok(),
-                    log: File::open(self.log(number)).ok(),
+                    state: true,
+                    log: has_log,
                 },
             );
         }

@@ -46,22 +46,25 @@ fn remove_state(folder: &Path, number: u64) {
     let _ = fs::remove_file(log(folder, number));
 }
 
-/// What has its name but may not have reached the disk.
+/// What has its name but may not have reached the disk. Names and not open files: there may be thousands.
 pub(super) struct Written {
     /// Of the state.
     pub(super) number: u64,
-    /// The state's file, if it has to be forced.
-    pub(super) state: Option<File>,
-    /// Its log, likewise.
-    pub(super) log: Option<File>,
+    /// Whether the state's file has to be forced.
+    pub(super) state: bool,
+    /// Whether its log has.
+    pub(super) log: bool,
 }
 
 impl Written {
     /// Waits until it is on the disk; then the states before it are not needed any more.
     pub(super) fn sync(self, folder: &Path) {
-        let mut files = [&self.state, &self.log].into_iter().flatten();
-        let on_disk = files
-            .try_for_each(File::sync_data)
+        let force = |wanted, path: PathBuf| match wanted {
+            true => File::open(path)?.sync_data(),
+            false => Ok(()),
+        };
+        let on_disk = force(self.state, state(folder, self.number))
+            .and_then(|()| force(self.log, log(folder, self.number)))
             .and_then(|()| File::open(folder)?.sync_all());
         if on_disk.is_ok() {
             remove_states_below(folder, self.number);
@@ -101,11 +104,11 @@ impl Syncer {
         let mut unneeded = None;
         match states.remove(folder) {
             Some(before) if before.number == written.number => {
-                written.state = before.state.or(written.state);
-                written.log = written.log.or(before.log);
+                written.state |= before.state;
+                written.log |= before.log;
             }
             // One that was forced stays until its successor is.
-            Some(before) => unneeded = before.state.map(|_| before.number),
+            Some(before) => unneeded = before.state.then_some(before.number),
             None => self.0.changed.notify_one(),
         }
         states.insert(folder.to_owned(), written);

@@ -33,6 +33,9 @@ const WAITING: usize = 4;
 /// An instance that has written more than this is not kept waiting.
 const WAITING_BYTES: usize = 32 << 20;
 
+/// The pages of a memory and how many bytes were written in it, or how many bytes of pages are too many.
+type Captured = Result<(Pages, usize), u64>;
+
 /// A run that is a call of a session.
 pub(super) struct Call<'a> {
     /// `None`: the session begins.
@@ -169,24 +172,21 @@ impl Image {
             Ending::Lost => return nothing(Discarded::OutOfMemory),
             Ending::CutOff => return nothing(Discarded::CutOff),
         }
-        // Free memory is wiped when calls have left so much garbage in it that it shows, and before the first state.
+        // What this calls is in memory that the program had, so it may fail, and may not take for ever.
+        let budget = link::budget(&mut ready.store);
+        ready.store.data_mut().extend(TIDYING, budget);
         let before = call.from.map(|state| &*state.0);
-        let unwiped = before.map(|before| call.limit.min(before.wiped_bytes + GARBAGE));
-        let mut captured = Err(0);
-        if let Some(limit) = unwiped {
-            link::save_again(&mut ready.store).map_err(Error::engine("saving the globals"))?;
-            captured = self.capture(ready, before, limit);
-        }
         let mut wiped_bytes = before.map_or(0, |before| before.wiped_bytes);
+        let mut captured = match before {
+            Some(before) => self.capture(ready, Some(before), call.limit.min(wiped_bytes + GARBAGE))?,
+            None => Err(0),
+        };
         if captured.is_err() {
-            // What this meets in memory is the program's doing, so it may fail, and may not take for ever.
-            let budget = link::budget(&mut ready.store);
-            ready.store.data_mut().extend(TIDYING, budget);
+            // The first state, or one with so much more in it that it may be garbage.
             if super::tidy(&mut ready.store, ready.instance, "prims_wipe").is_err() {
                 return nothing(Discarded::CutOff);
             }
-            link::save_again(&mut ready.store).map_err(Error::engine("saving the globals"))?;
-            captured = self.capture(ready, before, call.limit);
+            captured = self.capture(ready, before, call.limit)?;
             wiped_bytes = captured.as_ref().map_or(0, |(pages, _)| pages.bytes());
         }
         let (pages, written) = match captured {
@@ -202,18 +202,16 @@ impl Image {
         Ok((Kept::State(State(Arc::new(inner))), may_wait))
     }
 
-    /// The pages of an instance that differ from the image, and how many bytes it has written.
-    fn capture(&self, ready: &Ready, before: Option<&Inner>, limit: u64) -> Result<(Pages, usize), u64> {
+    /// The pages of an instance that differ from the image, and how many bytes it has written. The inner error is how many bytes the
+    /// pages have, if that is more than `limit`.
+    fn capture(&self, ready: &mut Ready, before: Option<&Inner>, limit: u64) -> Result<Captured, Error> {
+        link::save_again(&mut ready.store).map_err(Error::engine("saving the globals"))?;
         let memory = ready.memory.data(&ready.store);
         let ranges = memory::written(memory);
-        let pages = Pages::capture(
-            &self.0.mapped,
-            memory,
-            &ranges,
-            before.map(|before| &before.pages),
-            limit,
-        )?;
-        Ok((pages, ranges.iter().map(ExactSizeIterator::len).sum()))
+        let before = before.map(|before| &before.pages);
+        let pages = Pages::capture(&self.0.mapped, memory, &ranges, before, limit);
+        let written = ranges.iter().map(ExactSizeIterator::len).sum();
+        Ok(pages.map(|pages| (pages, written)))
     }
 
     /// The linkage of an instance, if it is not the image's; that of the state before is shared if nothing was linked since.
