@@ -340,9 +340,6 @@ impl Folder {
         })?;
         // The number may have been that of a state that was removed, if its log was not.
         let _ = fs::remove_file(self.log(number));
-        let again = file
-            .try_clone()
-            .map_err(SessionError::io("write the session's state"))?;
         fs::rename(&temporary, path).map_err(commit)?;
         self.force(Written {
             number,
