@@ -421,11 +421,12 @@ fn ten_calls(bench: &Bench, sessions: &Sessions, name: &str, packages: &[&str], 
         "keeping",
         "writing",
     ];
-    let (mut whole, mut native, mut spent, mut bytes) = (vec![], vec![], [const { vec![] }; 5], 0);
+    let (mut whole, mut calls, mut native, mut spent, mut bytes) = (vec![], vec![], vec![], [const { vec![] }; 5], 0);
     for round in 0..120 {
         let began = Instant::now();
         let handle = stateful(sessions, packages);
         let mut sums = [Duration::ZERO; 5];
+        let created = Instant::now();
         for step in steps {
             let report = call(sessions, &handle, step);
             let usage = report.outcome.usage;
@@ -437,11 +438,13 @@ fn ten_calls(bench: &Bench, sessions: &Sessions, name: &str, packages: &[&str], 
                 bytes = kept;
             }
         }
+        let of_calls = created.elapsed();
         sessions.close(&handle, None).expect("it is there");
         let took = began.elapsed();
         // The first rounds fill caches.
         if round >= 20 {
             whole.push(took);
+            calls.push(of_calls);
             spent.iter_mut().zip(sums).for_each(|(all, sum)| all.push(sum));
             native.push(timed(|| {
                 drop(output_of(Command::new(&bench.python).args(["-c", "1+1"])))
@@ -450,7 +453,8 @@ fn ten_calls(bench: &Bench, sessions: &Sessions, name: &str, packages: &[&str], 
     }
     let one = median(native.clone());
     row("`python3 -c 1+1`, one process", native, one);
-    row(&format!("{name}: ten calls, created and closed"), whole, one * 10);
+    row(&format!("{name}: session created, ten calls, closed"), whole, one * 10);
+    row(&format!("{name}: the ten calls"), calls, one * 10);
     for (part, times) in parts.into_iter().zip(spent) {
         row(&format!("{name}: of it {part}"), times, one * 10);
     }

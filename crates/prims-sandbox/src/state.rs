@@ -236,7 +236,7 @@ pub(crate) fn log_of(file: &File) -> std::io::Result<LogEnd> {
 
 /// Whether a memory that began with `image_len` bytes can have `len`.
 pub(crate) fn memory_fits(len: u64, image_len: u64) -> bool {
-    len % WASM_PAGE as u64 == 0 && (image_len..=MAX_MEMORY).contains(&len)
+    len.is_multiple_of(WASM_PAGE as u64) && (image_len..=MAX_MEMORY).contains(&len)
 }
 
 /// A state as a file holds it, verified.
