@@ -382,77 +382,109 @@ fn call(sessions: &Sessions, handle: &str, code: &str) -> CallReport {
     report
 }
 
+/// The same with arrays, of which every call leaves one more.
+const NUMPY_STEPS: [&str; 10] = [
+    "import numpy as np\nrng = np.random.default_rng(1)\ndata = rng.normal(size=(500, 4))\ndata.shape",
+    "data[:3]",
+    "means = data.mean(axis=0)\nmeans",
+    "centred = data - means\nfloat(abs(centred.mean()))",
+    "covariance = centred.T @ centred / (len(data) - 1)\ncovariance.round(2)",
+    "values, vectors = np.linalg.eigh(covariance)\nvalues",
+    "data[0, 7]",
+    "projected = centred @ vectors[:, -2:]\nprojected.shape",
+    "print(projected.std(axis=0))",
+    "np.histogram(projected[:, 0], bins=5)[0].tolist()",
+];
+
 fn session(bench: &Bench) {
     let (folder, sessions) = sessions();
-    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!("| what | median | p99 | ratio |\n|---|---|---|---|");
-    let (mut parts, mut bytes) = ([vec![], vec![], vec![], vec![]], 0);
-    let (ours, native, mut all) = beside_native(bench, || {
-        timed(|| {
-            let handle = stateful(&sessions, &[]);
-            let mut sums = [Duration::ZERO; 4];
-            for step in STEPS {
-                let report = call(&sessions, &handle, step);
-                let usage = report.outcome.usage;
-                let spent = [report.prepare, usage.start, usage.wall - usage.start, report.commit];
-                sums.iter_mut().zip(spent).for_each(|(sum, part)| *sum += part);
-                if let Memory::Kept { bytes: kept } = report.memory {
-                    bytes = kept;
-                }
-            }
-            parts.iter_mut().zip(sums).for_each(|(all, sum)| all.push(sum));
-            sessions.close(&handle, None).expect("it is there");
-        })
-    });
-    let row = |what: &str, median: Duration, p99: Option<Duration>| {
-        let p99 = p99.map_or(String::new(), |p99| format!("{:.3} ms", ms(p99)));
-        let ratio = median.as_secs_f64() / native.as_secs_f64();
-        println!("| {what} | {:.3} ms | {p99} | {ratio:.2} |", ms(median));
-    };
-    row("`python3 -I -S -c pass` as a process", native, None);
-    row(
-        "ten calls in one session, created and closed",
-        ours,
-        Some(percentile(&mut all, 99)),
-    );
-    let names = [
+    let native = ten_calls(bench, &sessions, "base", &[], &STEPS);
+    ten_calls(bench, &sessions, "numpy", &["numpy"], &NUMPY_STEPS);
+    forks(&sessions, native);
+    idle_sessions(folder.path(), &sessions);
+}
+
+/// One row: how long it took, and how that compares with as many native processes as it has calls.
+fn row(what: &str, mut times: Vec<Duration>, native: Duration) {
+    let (middle, p99) = (median(times.clone()), percentile(&mut times, 99));
+    let ratio = middle.as_secs_f64() / native.as_secs_f64();
+    println!("| {what} | {:.3} ms | {:.3} ms | {ratio:.3} |", ms(middle), ms(p99));
+}
+
+/// Sessions of ten calls and native processes in alternation; gives the time of one process.
+fn ten_calls(bench: &Bench, sessions: &Sessions, name: &str, packages: &[&str], steps: &[&str; 10]) -> Duration {
+    let parts = [
         "finding the session and its image",
         "restoring",
         "in the interpreter",
-        "keeping and writing",
+        "keeping",
+        "writing",
     ];
-    for (name, mut part) in names.into_iter().zip(parts) {
-        row(
-            &format!("of it: {name}"),
-            median(part.clone()),
-            Some(percentile(&mut part, 99)),
-        );
+    let (mut whole, mut calls, mut native, mut spent, mut bytes) = (vec![], vec![], vec![], [const { vec![] }; 5], 0);
+    for round in 0..120 {
+        let began = Instant::now();
+        let handle = stateful(sessions, packages);
+        let mut sums = [Duration::ZERO; 5];
+        let created = Instant::now();
+        for step in steps {
+            let report = call(sessions, &handle, step);
+            let usage = report.outcome.usage;
+            let run = usage.wall.saturating_sub(usage.start);
+            let write = report.commit.saturating_sub(report.keep);
+            let parts = [report.prepare, usage.start, run, report.keep, write];
+            sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
+            if let Memory::Kept { bytes: kept } = report.memory {
+                bytes = kept;
+            }
+        }
+        let of_calls = created.elapsed();
+        sessions.close(&handle, None).expect("it is there");
+        let took = began.elapsed();
+        // The first rounds fill caches.
+        if round >= 20 {
+            whole.push(took);
+            calls.push(of_calls);
+            spent.iter_mut().zip(sums).for_each(|(all, sum)| all.push(sum));
+            native.push(timed(|| {
+                drop(output_of(Command::new(&bench.python).args(["-c", "1+1"])))
+            }));
+        }
     }
+    let one = median(native.clone());
+    row("`python3 -c 1+1`, one process", native, one);
+    row(&format!("{name}: session created, ten calls, closed"), whole, one * 10);
+    row(&format!("{name}: the ten calls"), calls, one * 10);
+    for (part, times) in parts.into_iter().zip(spent) {
+        row(&format!("{name}: of it {part}"), times, one * 10);
+    }
+    println!("| {name}: beyond the image | {:.2} MiB | | |", mib(bytes));
+    one
+}
 
-    let parent = stateful(&sessions, &["numpy"]);
-    call(&sessions, &parent, "import numpy as np\na = np.arange(1000)");
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+fn forks(sessions: &Sessions, native: Duration) {
+    let parent = stateful(sessions, &["numpy"]);
+    call(sessions, &parent, "import numpy as np\na = np.arange(1000)");
     let (mut forks, mut firsts, mut handles) = (vec![], vec![], vec![]);
     for _ in 0..300 {
         let began = Instant::now();
         let handle = sessions.fork(&parent, None).expect("there is room").handle.to_string();
         forks.push(began.elapsed());
-        firsts.push(timed(|| drop(call(&sessions, &handle, "a += 1"))));
+        firsts.push(timed(|| drop(call(sessions, &handle, "a += 1"))));
         handles.push(handle);
     }
-    row(
-        "fork of a session that holds numpy",
-        median(forks.clone()),
-        Some(percentile(&mut forks, 99)),
-    );
-    row(
-        "first call of such a fork",
-        median(firsts.clone()),
-        Some(percentile(&mut firsts, 99)),
-    );
+    row("fork of a session that holds numpy", forks, native);
+    row("first call of such a fork", firsts, native);
     for handle in handles {
         sessions.close(&handle, None).expect("it is there");
     }
+}
 
+fn idle_sessions(folder: &std::path::Path, sessions: &Sessions) {
     let anonymous = || {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
@@ -460,7 +492,6 @@ fn session(bench: &Bench) {
             .unwrap_or(0)
             << 10
     };
-    println!("\nTen calls leave {:.2} MiB beyond the image.", mib(bytes));
     println!("\n| 1,000 idle sessions | memory of each | disk of each |\n|---|---|---|");
     for (name, packages, code) in [
         ("base, `x = 1`", &[][..], "x = 1"),
@@ -471,13 +502,13 @@ fn session(bench: &Bench) {
         ),
     ] {
         let (before, mut disk) = (anonymous(), 0);
-        let handles: Vec<String> = (0..1000).map(|_| stateful(&sessions, packages)).collect();
+        let handles: Vec<String> = (0..1000).map(|_| stateful(sessions, packages)).collect();
         for handle in &handles {
-            call(&sessions, handle, code);
+            call(sessions, handle, code);
         }
         let each = anonymous().saturating_sub(before) / 1000;
         for handle in &handles {
-            let session = folder.path().join("sessions").join(handle);
+            let session = folder.join("sessions").join(handle);
             let files = std::fs::read_dir(session).into_iter().flatten().flatten();
             disk += files.filter_map(|file| Some(file.metadata().ok()?.len())).sum::<u64>();
         }

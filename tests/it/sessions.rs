@@ -391,6 +391,134 @@ fn forks_have_their_own_names_and_files() {
     );
 }
 
+/// The numbers of files with this prefix in a session's folder.
+fn numbers(folder: &Path, handle: &str, prefix: &str) -> Vec<u64> {
+    let entries = std::fs::read_dir(folder.join("sessions").join(handle)).expect("it is there");
+    let number = |entry: std::fs::DirEntry| entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok();
+    let mut numbers: Vec<u64> = entries.flatten().filter_map(number).collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+#[test]
+fn calls_append_to_a_log_that_is_written_whole_now_and_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    value(&sessions, &handle, "x = []");
+    let (mut logs, mut bases) = (0, std::collections::BTreeSet::new());
+    for k in 0..40 {
+        value(&sessions, &handle, &format!("x.append(bytes([{k}]) * 50_000)"));
+        logs += usize::from(!numbers(folder.path(), &handle, "log-").is_empty());
+        bases.extend(numbers(folder.path(), &handle, "state-").last().copied());
+    }
+    assert!(
+        logs > 20 && (2..20).contains(&bases.len()),
+        "{logs} logs, states {bases:?}"
+    );
+    assert_eq!(sessions.info(&handle, None).expect("it is there").calls, 41);
+    drop(sessions);
+    let sessions = open(folder.path(), DEFAULT);
+    assert_eq!(sessions.info(&handle, None).expect("it is there").calls, 41);
+    let report = run(&sessions, &handle, "(len(x), {len(set(b)) for b in x}, x[-1][0])");
+    assert_eq!(
+        (super::value(&report.outcome).as_str(), report.started_over),
+        ("(40, {1}, 39)", None)
+    );
+    // What is not the last state's is gone when that has reached the disk.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while numbers(folder.path(), &handle, "state-") != [42] || !numbers(folder.path(), &handle, "log-").is_empty() {
+        assert!(Instant::now() < deadline, "older states stay");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_log_that_is_cut_or_damaged_costs_what_came_after() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let handle = {
+        let sessions = open(folder.path(), DEFAULT);
+        let handle = stateful(&sessions);
+        for k in 0..4 {
+            value(&sessions, &handle, &format!("x = {k}"));
+        }
+        handle
+    };
+    assert_eq!(numbers(folder.path(), &handle, "log-"), [1]);
+    let path = folder.path().join("sessions").join(&handle).join("log-1");
+    let log = std::fs::read(&path).expect("it is there");
+    // As a process leaves it that is killed while it writes.
+    std::fs::write(&path, &log[..log.len() - 1]).expect("it is written");
+    {
+        let sessions = open(folder.path(), DEFAULT);
+        let report = run(&sessions, &handle, "x");
+        assert_eq!(
+            (super::value(&report.outcome).as_str(), report.started_over),
+            ("2", None)
+        );
+        assert_eq!(sessions.info(&handle, None).expect("it is there").calls, 4);
+        value(&sessions, &handle, "x = 'again'\ny = 1");
+        value(&sessions, &handle, "y = 2");
+    }
+    let path = folder.path().join("sessions").join(&handle).join("log-4");
+    let mut log = std::fs::read(&path).expect("it is there");
+    let last = log.len() - 1;
+    log[last] ^= 1;
+    std::fs::write(&path, log).expect("it is written");
+    let sessions = open(folder.path(), DEFAULT);
+    let report = run(&sessions, &handle, "(x, y)");
+    assert_eq!(super::value(&report.outcome), "('again', 1)");
+    let reason = report.started_over.expect("something was lost");
+    assert!(
+        reason.contains("damaged") && reason.contains("an earlier one was found"),
+        "{reason}"
+    );
+    // It goes on from there.
+    assert_eq!(value(&sessions, &handle, "y += 1\ny"), "2");
+}
+
+#[test]
+fn forks_made_between_and_during_calls_share_what_was_and_nothing_that_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    value(&sessions, &handle, "n = 0\nblob = b''");
+    let mut forks = vec![];
+    std::thread::scope(|scope| {
+        let calls = scope.spawn(|| {
+            for _ in 0..30 {
+                value(&sessions, &handle, "n += 1\nblob = bytes([n]) * 40_000\nlast = n");
+            }
+        });
+        while forks.len() < 15 {
+            let fork = sessions.fork(&handle, None).expect("there is room").handle.to_string();
+            let before: u64 = value(&sessions, &fork, "assert n == 0 or (set(blob) == {n} and last == n)\nn")
+                .parse()
+                .expect("a number");
+            value(&sessions, &fork, "own = n\nn += 1000");
+            forks.push((fork, before));
+        }
+        calls.join().expect("no panic");
+    });
+    assert_eq!(value(&sessions, &handle, "(n, 'own' in globals())"), "(30, False)");
+    drop(sessions);
+    let sessions = open(folder.path(), DEFAULT);
+    for (fork, before) in &forks {
+        let report = run(&sessions, fork, "(own, n)");
+        assert_eq!(super::value(&report.outcome), format!("({before}, {})", before + 1000));
+        assert_eq!(report.started_over, None);
+    }
+    assert_eq!(value(&sessions, &handle, "(n, set(blob))"), "(30, {30})");
+    // A fork of a session whose state and log are older than the process.
+    sessions.close(&handle, None).expect("it is there");
+    let again = sessions
+        .fork(&forks[0].0, None)
+        .expect("there is room")
+        .handle
+        .to_string();
+    assert_eq!(value(&sessions, &again, "n - own"), "1000");
+}
+
 #[test]
 fn a_reset_session_begins_anew() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -494,3 +494,247 @@ fn a_thousand_states_in_one_process() {
         .sum();
     assert!(own < 1000 << 20, "{own} bytes");
 }
+
+/// A state's file and its log, written as calls are made.
+struct Logged {
+    folder: tempfile::TempDir,
+    end: prims_sandbox::LogEnd,
+    /// What each state in turn looks like when it is written whole.
+    states: Vec<Vec<u8>>,
+    /// Where each change begins in the log, and its end.
+    starts: Vec<usize>,
+    log: Vec<u8>,
+}
+
+impl Logged {
+    fn new(state: &State) -> Logged {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = state.write(&folder.path().join("state")).expect("it is written");
+        let end = State::log_of(&file).expect("it was just written");
+        let (states, starts, log) = (vec![whole(state)], vec![0], vec![]);
+        Logged {
+            folder,
+            end,
+            states,
+            starts,
+            log,
+        }
+    }
+
+    fn append(&mut self, image: &Image, before: &State, after: &State) -> bool {
+        let change = image.change(before, after, &self.end).expect("they are of this image");
+        let Some((bytes, end)) = change else { return false };
+        self.log.extend(bytes);
+        self.states.push(whole(after));
+        self.starts.push(self.log.len());
+        self.end = end;
+        true
+    }
+
+    /// What is read when the log is this one, in the form of `states`.
+    fn read(&self, image: &Image, log: &[u8]) -> (Vec<u8>, Option<StateProblem>) {
+        let (base, path) = (self.folder.path().join("state"), self.folder.path().join("log"));
+        std::fs::write(&path, log).expect("it is written");
+        let (state, problem) = image.read_state_with_log(&base, &path, ROOMY).expect("it reads");
+        (whole(&state), problem)
+    }
+}
+
+fn whole(state: &State) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state");
+    state.write(&path).expect("it is written");
+    std::fs::read(path).expect("it is there")
+}
+
+/// Five calls that add, change, grow and free.
+fn logged(session: &mut Session) -> Logged {
+    session.does("x = list(range(1000))\ny = bytes(range(256)) * 1000");
+    let mut logged = Logged::new(session.state.as_ref().expect("a state"));
+    for code in [
+        "x[500] = 'a'",
+        "z = bytearray(b'z') * 300_000",
+        "del y\nimport fractions",
+        "grown = bytearray(24 << 20)\ngrown[-1] = 7",
+        "z[100] = 1\ndel x",
+    ] {
+        let before = session.state.clone().expect("a state");
+        session.does(code);
+        let after = session.state.as_ref().expect("a state");
+        assert!(logged.append(&session.image, &before, after), "{code}");
+    }
+    logged
+}
+
+#[test]
+fn a_log_leads_to_the_state_of_every_whole_change() {
+    let mut session = Session::new(&[]);
+    let logged = logged(&mut session);
+    for (k, (state, end)) in logged.states.iter().zip(&logged.starts).enumerate() {
+        let (read, problem) = logged.read(&session.image, &logged.log[..*end]);
+        assert!(read == *state && problem.is_none(), "{k}: {problem:?}");
+        // One that ends too early, anywhere, is as good as not there.
+        let next = logged.starts.get(k + 1).copied().unwrap_or(*end);
+        for cut in [
+            end + 1,
+            end + 39,
+            end + 71,
+            end + 72,
+            (end + next) / 2,
+            next.saturating_sub(1),
+        ] {
+            if (*end..next).contains(&cut) {
+                let (read, problem) = logged.read(&session.image, &logged.log[..cut]);
+                assert!(read == *state && problem.is_none(), "{k} cut at {cut}: {problem:?}");
+            }
+        }
+    }
+    let path = logged.folder.path().join("log");
+    std::fs::write(&path, &logged.log).expect("it is written");
+    let base = logged.folder.path().join("state");
+    let read = session
+        .image
+        .read_state_with_log(&base, &path, ROOMY)
+        .expect("it reads");
+    session.state = Some(read.0);
+    assert_eq!(
+        session.value("(z[100], len(z), grown[-1], 'x' in globals(), 'y' in globals(), fractions.Fraction(2, 4))"),
+        "(1, 300000, 7, False, False, Fraction(1, 2))"
+    );
+    std::fs::remove_file(&path).expect("it is there");
+    let read = session
+        .image
+        .read_state_with_log(&base, &path, ROOMY)
+        .expect("it reads");
+    assert!(whole(&read.0) == logged.states[0] && read.1.is_none());
+}
+
+#[test]
+fn a_damaged_change_ends_a_log_and_nothing_else_is_ever_read() {
+    let mut session = Session::new(&[]);
+    let logged = logged(&mut session);
+    // Every byte of the headers, and some hundred of the rest.
+    let headers = logged.starts[..5].iter().flat_map(|start| *start..start + 72);
+    let places = headers.chain((0..logged.log.len()).step_by(logged.log.len() / 200));
+    for at in places {
+        let mut broken = logged.log.clone();
+        broken[at] ^= 1 << (at % 8);
+        let (read, problem) = logged.read(&session.image, &broken);
+        let change = logged.starts.iter().rposition(|start| *start <= at).unwrap_or(0);
+        // A length that says more than there is looks like a change that ends too early.
+        let is_length = (8..16).contains(&(at - logged.starts[change]));
+        assert!(read == logged.states[change], "{at} in change {change}: {problem:?}");
+        assert!(
+            matches!(problem, Some(StateProblem::Damaged(_))) || is_length,
+            "{at} in change {change}: {problem:?}"
+        );
+    }
+    // Changes in another order, twice, or of another session are not those that were made.
+    let (first, second) = (
+        &logged.log[..logged.starts[1]],
+        &logged.log[logged.starts[1]..logged.starts[2]],
+    );
+    for wrong in [second.to_vec(), [first, first].concat(), [second, first].concat()] {
+        let (read, problem) = logged.read(&session.image, &wrong);
+        assert!(logged.states[..2].contains(&read), "{problem:?}");
+        assert!(matches!(problem, Some(StateProblem::Damaged(_))), "{problem:?}");
+    }
+    let mut other = Session::new(&[]);
+    let (read, problem) = self::logged(&mut other).read(&session.image, &logged.log);
+    assert!(!logged.states.contains(&read), "{problem:?}");
+    assert!(matches!(problem, Some(StateProblem::Damaged(_))), "{problem:?}");
+    // What a log would make of a state is bounded as the state is.
+    let (base, path) = (logged.folder.path().join("state"), logged.folder.path().join("log"));
+    std::fs::write(&path, &logged.log).expect("it is written");
+    let limit = logged.states[0].len() as u64;
+    let read = session
+        .image
+        .read_state_with_log(&base, &path, limit)
+        .expect("it reads");
+    assert!(matches!(read.1, Some(StateProblem::TooLarge { .. })), "{:?}", read.1);
+}
+
+#[test]
+fn a_change_or_a_log_that_is_too_large_is_refused() {
+    let mut session = Session::new(&[]);
+    session.does("x = 0");
+    let base = session.state.clone().expect("a state");
+    let mut logged = Logged::new(&base);
+    session.does("y = bytes(range(256)) * (20 << 10)");
+    assert!(!logged.append(&session.image, &base, session.state.as_ref().expect("a state")));
+    session.state = Some(base);
+    let (mut appended, mut before) = (0, session.state.clone().expect("a state"));
+    for k in 0..100 {
+        session.does(&format!("x = bytes([{k}]) * 100_000"));
+        let after = session.state.clone().expect("a state");
+        if !logged.append(&session.image, &before, &after) {
+            break;
+        }
+        (appended, before) = (appended + 1, after);
+    }
+    assert!((3..100).contains(&appended), "{appended} changes");
+    // And one that has many small ones.
+    let mut logged = Logged::new(&before);
+    let same = (0..2000)
+        .take_while(|_| logged.append(&session.image, &before, &before))
+        .count();
+    assert_eq!(same, 1024);
+}
+
+#[test]
+fn a_session_goes_on_alike_in_its_instance_and_in_another() {
+    let codes = [
+        "import json, decimal\nclass C:\n    n = 0\nc = C()\nlog = []",
+        "log.append(id(c) == id(globals()['c']))\nc.n += 1",
+        "1 / 0",
+        "log.append(json.dumps([c.n, str(decimal.Decimal(1) / 3)]))",
+        "def g():\n    global c\n    c = C()\n    return c.n\nlog.append(g())",
+        "import sys\nlog.append(len(sys.argv))\nsys.exit(1)",
+        "big = bytearray(20 << 20)\nlog.append(len(big))",
+        "del big\nlog",
+    ];
+    // One whose instance waits, one that is read back each time, one whose every other call is cut off.
+    let (mut waiting, mut read, mut cut) = (Session::new(&[]), Session::new(&[]), Session::new(&[]));
+    let folder = tempfile::tempdir().expect("a folder");
+    let [mut of_waiting, mut of_read, mut of_cut] = [const { String::new() }; 3];
+    for (k, code) in codes.into_iter().enumerate() {
+        of_waiting = waiting.value(code);
+        of_read = read.value(code);
+        let path = folder.path().join(k.to_string());
+        read.state
+            .as_ref()
+            .expect("a state")
+            .write(&path)
+            .expect("it is written");
+        read.state = Some(read.image.read_state(&path, ROOMY).expect("it reads"));
+        of_cut = cut.value(code);
+        cut.value("log.append('never')\nC.n = 99\nimport os\nos.abort()");
+    }
+    assert!(of_waiting.contains("20971520"), "{of_waiting}");
+    assert_eq!((&of_waiting, &of_waiting), (&of_read, &of_cut));
+    // Ten at a time, so that most have no instance that waits for them.
+    let mut many: Vec<Session> = (0..10).map(|_| Session::new(&[])).collect();
+    for round in 0..3 {
+        for (k, session) in many.iter_mut().enumerate() {
+            session.does(&format!("x = globals().get('x', 0) + {k}"));
+            assert_eq!(session.value("x"), ((round + 1) * k).to_string());
+        }
+    }
+}
+
+#[test]
+fn garbage_does_not_pile_up_in_a_state() {
+    let mut session = Session::new(&[]);
+    session.does("x = 1");
+    let first = session.state.as_ref().expect("a state").bytes();
+    for k in 0..12 {
+        session.does(&format!(
+            "y = [bytes([{k} + 1]) * 5000 for i in range(100 * {k})]\ndel y"
+        ));
+        let bytes = session.state.as_ref().expect("a state").bytes();
+        assert!(
+            bytes < first + (2 << 20),
+            "{bytes} bytes after call {k}, {first} at first"
+        );
+    }
+}

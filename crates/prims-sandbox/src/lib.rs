@@ -18,6 +18,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod change;
 mod check;
 mod compile;
 mod engine;
@@ -40,6 +41,7 @@ mod symbols;
 mod transform;
 mod wasi;
 
+pub use change::{LogEnd, count_changes};
 pub use check::SideModuleProblem;
 pub use error::Error;
 pub use limits::{AboveCeiling, Limits};

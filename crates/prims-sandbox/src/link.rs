@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use wasmtime::{
-    AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref, StoreContextMut, Table,
-    TypedFunc, Val,
+    AsContext, AsContextMut, Caller, Extern, Global, Instance, Linker, Memory, Module, ModuleExport, Ref,
+    StoreContextMut, Table, TypedFunc, Val,
 };
 
 /// Side modules one instance may hold; numpy loads 12, scipy would load about 100.
@@ -584,32 +584,46 @@ pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Resul
     let size = globals_size(store.data().linkage.program.info());
     let globals = zalloc.call(&mut store, (16, size))?;
     wasmtime::ensure!(globals != 0, "no memory left for the interpreter's globals");
-    let table = save_globals(&mut store, &main, globals)?;
+    save_globals(&mut store, &main, globals)?;
+    let table = main.table.size(&store);
     Ok(store.data().linkage.record(globals, table))
 }
 
-/// Writes the globals of all modules into the guest's memory, those of the interpreter to `globals`. Gives the size of the table.
-fn save_globals(mut store: impl AsContextMut<Data = Host>, main: &Main, globals: u32) -> wasmtime::Result<u64> {
+/// Writes the globals of all modules into the guest's memory, those of the interpreter to `globals`.
+fn save_globals(mut store: impl AsContextMut<Data = Host>, main: &Main, globals: u32) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     for loaded in store.data().linkage.loaded.clone() {
         let at = loaded.record.globals;
         call(&mut store, loaded.instance, transform::SAVE_GLOBALS, at)?;
     }
-    call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)?;
-    Ok(main.table.size(&store))
+    call(&mut store, main.instance, transform::SAVE_GLOBALS, globals)
 }
 
-/// Saves all globals to where the image keeps them. If something was linked since, gives the linkage as it is now.
-pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<Option<LinkageRecord>> {
+/// Saves all globals to where the image keeps them.
+pub(crate) fn save_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     let linkage = &store.data().linkage;
     let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
         wasmtime::bail!("no interpreter of an image to save")
     };
-    let table = save_globals(&mut store, &main, image.globals)?;
-    let linkage = &store.data().linkage;
+    save_globals(&mut store, &main, image.globals)
+}
+
+/// The linkage as it is now, if something was linked since the instance was restored.
+pub(crate) fn added(store: impl AsContext<Data = Host>) -> Option<LinkageRecord> {
+    let linkage = &store.as_context().data().linkage;
+    let (main, image) = (linkage.main?, linkage.image.as_ref()?);
+    let table = main.table.size(&store);
     let grown = linkage.loaded.len() > image.loads.len() || !linkage.functions.is_empty() || table > image.table;
-    Ok(grown.then(|| linkage.record(image.globals, table)))
+    grown.then(|| linkage.record(image.globals, table))
+}
+
+/// Takes a plan for what the instance was restored from, when it has just what the plan says.
+pub(crate) fn rebase(mut store: impl AsContextMut<Data = Host>, plan: &Arc<ImageLinkage>) {
+    let mut store = store.as_context_mut();
+    let linkage = &mut store.data_mut().linkage;
+    linkage.image = Some(Arc::clone(plan));
+    linkage.functions.clear();
 }
 
 /// Loads all globals from where the image keeps them, after the memory was changed under an instance that ran nothing yet.

@@ -103,6 +103,11 @@ impl Mapped {
         self.len
     }
 
+    /// Whether memories may be used again.
+    pub(crate) fn reuses(&self) -> bool {
+        self.policy == SlotPolicy::Reuse
+    }
+
     /// The image's bytes.
     pub(crate) fn pristine(&self) -> &[u8] {
         // SAFETY: mapped readable in `new` for this length; it is unmapped only when `self` is dropped, and the file never changes.

@@ -1,6 +1,8 @@
 //! What a memory holds beyond the image it started from: pages, shared between the states that have them in common.
 
-use crate::memory::{self, Mapped};
+use crate::memory::Mapped;
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 /// Memories are compared at this granularity, the smallest page of any host.
@@ -21,24 +23,33 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// Compares a memory with the image it started from. Pages that `previous` has too are shared with it. `Err` is how many bytes
-    /// there are, if that is more than `limit`.
-    pub(crate) fn capture(image: &Mapped, memory: &[u8], previous: Option<&Pages>, limit: u64) -> Result<Pages, u64> {
+    /// Compares a memory, where it was `written`, with the image it started from. Pages that `previous` has too are shared with it.
+    /// `Err` is how many bytes there are, if that is more than `limit`.
+    pub(crate) fn capture(
+        image: &Mapped,
+        memory: &[u8],
+        written: &[Range<usize>],
+        previous: Option<&Pages>,
+        limit: u64,
+    ) -> Result<Pages, u64> {
         let pristine = image.pristine();
         let mut known = previous.map_or(&[][..], |previous| &previous.pages);
         let (mut pages, mut bytes) = (vec![], 0u64);
-        for range in memory::written(memory) {
+        for range in written {
             let first = range.start / PAGE;
-            for (at, page) in memory[range].as_chunks::<PAGE>().0.iter().enumerate() {
-                let number = first + at;
-                let original = pristine.get(number * PAGE..(number + 1) * PAGE);
-                if *page == original.unwrap_or(&ZERO[..]) {
-                    continue;
+            for (at, page) in memory[range.clone()].as_chunks::<PAGE>().0.iter().enumerate() {
+                let number = (first + at) as u32;
+                while known.first().is_some_and(|(known, _)| *known < number) {
+                    known = &known[1..];
                 }
-                let number = number as u32;
-                known = &known[known.partition_point(|(known, _)| *known < number)..];
-                let shared = match known.first() {
-                    Some((same, before)) if *same == number && **before == *page => Some(Arc::clone(before)),
+                // Most pages of a session are those of the call before.
+                let before = known
+                    .first()
+                    .filter(|(known, _)| *known == number)
+                    .map(|(_, page)| page);
+                let shared = match before {
+                    Some(before) if **before == *page => Some(Arc::clone(before)),
+                    _ if *page == original(pristine, number) => continue,
                     _ if *page == **ZERO => Some(Arc::clone(&ZERO)),
                     _ => None,
                 };
@@ -59,6 +70,39 @@ impl Pages {
             len: memory.len(),
             pages,
         })
+    }
+
+    /// The pages in which this differs from `before`, with what they are there and here; `None` is what the image has.
+    pub(crate) fn changes<'a>(&'a self, before: &'a Pages) -> Vec<(u32, Option<&'a Page>, Option<&'a Page>)> {
+        let (mut old, mut new) = (before.pages.iter().peekable(), self.pages.iter().peekable());
+        let mut changes = vec![];
+        loop {
+            let next = [old.peek(), new.peek()]
+                .into_iter()
+                .flatten()
+                .map(|(number, _)| *number);
+            let Some(number) = next.min() else {
+                return changes;
+            };
+            let was = old.next_if(|(at, _)| *at == number).map(|(_, page)| page);
+            let is = new.next_if(|(at, _)| *at == number).map(|(_, page)| page);
+            let is_same = was.zip(is).is_some_and(|(was, is)| Arc::ptr_eq(was, is));
+            if !is_same {
+                changes.push((number, was, is));
+            }
+        }
+    }
+
+    /// The pages by number.
+    pub(crate) fn to_map(&self) -> BTreeMap<u32, Page> {
+        self.pages.iter().cloned().collect()
+    }
+
+    /// The opposite of [`Pages::to_map`]. `None` unless all are within a memory of `len` bytes.
+    pub(crate) fn from_map(len: usize, pages: BTreeMap<u32, Page>) -> Option<Pages> {
+        let shared = |page: Page| if *page == **ZERO { Arc::clone(&ZERO) } else { page };
+        let pages = pages.into_iter().map(|(number, page)| (number, Some(shared(page))));
+        Pages::new(len, pages.collect())
     }
 
     /// Pages as read from a file. `None` unless they are in order and within a memory of `len` bytes.
@@ -107,6 +151,12 @@ impl Pages {
         let own = self.pages.iter().filter(|(_, page)| Arc::strong_count(page) == 1);
         own.count() as u64 * PAGE as u64
     }
+}
+
+/// What an image has where this page is: zeros above its end.
+pub(crate) fn original(pristine: &[u8], number: u32) -> &[u8] {
+    let at = number as usize * PAGE;
+    pristine.get(at..at + PAGE).unwrap_or(&ZERO[..])
 }
 
 fn is_zero(page: &Page) -> bool {

@@ -17,13 +17,14 @@ use crate::mounts::{RunFolders, mounts};
 use crate::offenders;
 use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage};
 use crate::stack;
-use crate::state::{ImageId, Kept};
+use crate::state::{ImageId, Inner, Kept};
 use crate::stop::{Cancel, StopReason, Stopped, Watch};
 use crate::transform::{self, Meter, ModuleInfo, TransformOptions};
 use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, FileEntry, Key};
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, InstancePre, Linker, Store};
 
@@ -134,6 +135,8 @@ struct Shared {
     guest: Guest,
     cache: Cache,
     options: Options,
+    /// States whose instance waits for the next call, the one that waits longest first.
+    waiting: Mutex<VecDeque<Weak<Inner>>>,
 }
 
 /// An environment's native modules: compiled, and their guest paths with the digests of what they were compiled from.
@@ -186,6 +189,7 @@ impl Sandbox {
             guest,
             cache,
             options,
+            waiting: Mutex::default(),
         })))
     }
 
@@ -503,7 +507,19 @@ impl Image {
             .finish()
             .into();
         let kept = call.map(|call| self.keep_state(&mut ready, call, ending)).transpose()?;
-        self.retire(ready);
+        let kept = match kept {
+            Some((Kept::State(state), true)) => {
+                self.let_wait(&state, ready);
+                if call.is_some_and(|call| call.from.is_none()) {
+                    self.retire(None);
+                }
+                Some(Kept::State(state))
+            }
+            other => {
+                self.retire(Some(ready));
+                other.map(|(kept, _)| kept)
+            }
+        };
         Ok((Outcome { exit, output, usage }, kept))
     }
 
@@ -564,7 +580,7 @@ impl Image {
     }
 
     /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
-    fn retire(&self, used: Ready) {
+    fn retire(&self, used: Option<Ready>) {
         let image = Arc::downgrade(&self.0);
         janitor::hand_over(move || {
             drop(used);
@@ -582,8 +598,9 @@ impl Image {
     }
 }
 
-/// A restored instance that has not run anything yet. It is used for one run and dropped.
-struct Ready {
+/// A restored instance that has not run anything yet, or only the calls of the one session whose state its memory is. It is used for one
+/// run, or for calls of that session as long as each leaves a state, and dropped.
+pub(crate) struct Ready {
     store: Store<Host>,
     instance: wasmtime::Instance,
     memory: wasmtime::Memory,

@@ -13,20 +13,24 @@
 //! ```
 //! Numbers are little-endian. A file belongs to one image; any other refuses it.
 
+use crate::change::{DIGEST, Digest, LogEnd};
 use crate::error::Error;
+use crate::janitor;
 use crate::link::{ImageLinkage, LinkageRecord};
 use crate::pages::{PAGE, Page, Pages};
+use crate::sandbox::Ready;
 use std::fs::{File, OpenOptions};
-use std::io::{BufReader, BufWriter, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{BufReader, Read, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 const MAGIC: &[u8; 16] = b"prims-wasm state";
 /// Changes with the layout above.
 const VERSION: u32 = 1;
 const HEADER: usize = 80;
-const DIGEST: usize = 32;
+/// Written and hashed at once.
+const CHUNK: usize = 256 << 10;
 /// A linkage names some thousand symbols at most.
 const MAX_LINKAGE: u64 = 64 << 20;
 /// Memories are whole numbers of WebAssembly's pages and end with the 32-bit address space.
@@ -44,7 +48,40 @@ pub(crate) struct Inner {
     pub(crate) image: ImageId,
     pub(crate) pages: Pages,
     /// `None`: that of the image.
-    pub(crate) linked: Option<Linked>,
+    pub(crate) linked: Option<Arc<Linked>>,
+    /// Bytes of pages when free memory was wiped last.
+    pub(crate) wiped_bytes: u64,
+    /// The instance that left this state, if it still waits for the call that goes on from here. Its memory is the state.
+    pub(crate) waiting: Mutex<Option<Ready>>,
+}
+
+impl Inner {
+    pub(crate) fn new(image: ImageId, pages: Pages, linked: Option<Arc<Linked>>) -> Inner {
+        Inner {
+            image,
+            wiped_bytes: pages.bytes(),
+            pages,
+            linked,
+            waiting: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Takes the waiting instance away.
+    pub(crate) fn take_waiting(&self) -> Option<Ready> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(waiting) = self.take_waiting() {
+            janitor::hand_over(move || drop(waiting));
+        }
+    }
 }
 
 /// Linkage that differs from the image's.
@@ -145,6 +182,14 @@ impl State {
             .map_err(Error::io("cannot write a session's state"))
     }
 
+    /// Where the log of a state's file begins, once [`State::write`] wrote it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn log_of(file: &File) -> Result<LogEnd, Error> {
+        log_of(file).map_err(Error::io("cannot read a session's state"))
+    }
+
     fn write_here(&self, path: &Path) -> std::io::Result<File> {
         let pages = &self.0.pages;
         let held: Vec<(u32, &Page)> = pages.iter().filter_map(|(at, page)| Some((at, page?))).collect();
@@ -164,30 +209,41 @@ impl State {
         .encode();
         let numbers = held.iter().map(|(at, _)| at).chain(&zero);
         let numbers: Vec<u8> = numbers.flat_map(|at| at.to_le_bytes()).collect();
+        let mut options = OpenOptions::new();
+        let mut file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
         let mut hasher = hasher();
         for part in [&header[..], &numbers, &linkage] {
             hasher.update(part);
         }
-        for (_, page) in &held {
-            hasher.update(&page[..]);
+        file.write_all(&[&header[..], &[0; DIGEST], &numbers, &linkage].concat())?;
+        let mut chunk = Vec::with_capacity(CHUNK);
+        for pages in held.chunks(CHUNK / PAGE) {
+            chunk.clear();
+            pages.iter().for_each(|(_, page)| chunk.extend_from_slice(&page[..]));
+            hasher.update(&chunk);
+            file.write_all(&chunk)?;
         }
-        let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
-        let mut out = BufWriter::with_capacity(256 << 10, file);
-        for part in [&header[..], hasher.finalize().as_bytes(), &numbers, &linkage] {
-            out.write_all(part)?;
-        }
-        for (_, page) in &held {
-            out.write_all(&page[..])?;
-        }
-        out.into_inner().map_err(std::io::IntoInnerError::into_error)
+        file.write_all_at(hasher.finalize().as_bytes(), HEADER as u64)?;
+        Ok(file)
     }
+}
+
+pub(crate) fn log_of(file: &File) -> std::io::Result<LogEnd> {
+    let mut digest: Digest = [0; DIGEST];
+    file.read_exact_at(&mut digest, HEADER as u64)?;
+    Ok(LogEnd::of_state(file.metadata()?.len(), digest))
+}
+
+/// Whether a memory that began with `image_len` bytes can have `len`.
+pub(crate) fn memory_fits(len: u64, image_len: u64) -> bool {
+    len.is_multiple_of(WASM_PAGE as u64) && (image_len..=MAX_MEMORY).contains(&len)
 }
 
 /// A state as a file holds it, verified.
 pub(crate) struct Saved {
     pub(crate) pages: Pages,
     pub(crate) linkage: Option<LinkageRecord>,
+    pub(crate) digest: Digest,
 }
 
 /// Reads what [`State::write`] wrote for an image whose memory has `image_len` bytes.
@@ -228,8 +284,7 @@ fn read_here(
     if found.linkage > MAX_LINKAGE || whole != len {
         return damaged("its length is not what its header says");
     }
-    let fits = found.memory % WASM_PAGE as u64 == 0 && (image_len as u64..=MAX_MEMORY).contains(&found.memory);
-    if !fits {
+    if !memory_fits(found.memory, image_len as u64) {
         return damaged("its memory has an impossible length");
     }
     let mut hasher = hasher();
@@ -267,7 +322,7 @@ fn read_here(
             Err(_) => return damaged("its linkage does not read"),
         },
     };
-    Ok(Ok(Saved { pages, linkage }))
+    Ok(Ok(Saved { pages, linkage, digest }))
 }
 
 fn hasher() -> blake3::Hasher {

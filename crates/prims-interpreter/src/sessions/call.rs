@@ -35,6 +35,8 @@ pub struct CallReport {
     pub prepare: Duration,
     /// From the end of the code until what it left was kept.
     pub commit: Duration,
+    /// Of `commit`: finding and copying what changed in memory; the rest is writing it.
+    pub keep: Duration,
 }
 
 /// What became of the memory of a session after a run.
@@ -108,6 +110,7 @@ impl Sessions {
             started_over: None,
             prepare,
             commit: Duration::ZERO,
+            keep: Duration::ZERO,
         })
     }
 
@@ -130,7 +133,7 @@ impl Sessions {
         let keeping = Instant::now();
         let memory = match run.kept {
             Kept::Nothing(discarded) => Memory::RolledBack(discarded),
-            Kept::State(state) => match self.commit(session, &prepared, call, state, number) {
+            Kept::State(after) => match self.commit(session, &prepared, call, (state, after), number) {
                 Ok(bytes) => Memory::Kept { bytes },
                 Err(error) => Memory::NotSaved(error.to_string()),
             },
@@ -142,6 +145,7 @@ impl Sessions {
             started_over,
             prepare,
             commit: run.keeping + keeping.elapsed(),
+            keep: run.keeping,
         })
     }
 
@@ -151,10 +155,14 @@ impl Sessions {
         session: &Session,
         prepared: &Prepared,
         call: &Call,
-        state: State,
+        (before, state): (Option<State>, State),
         number: u64,
     ) -> Result<u64, Error> {
-        let mut metadata = session.kept().metadata.clone();
+        let (mut metadata, tail) = {
+            let mut kept = session.kept();
+            // Whatever goes wrong from here on, nothing is appended to what it leaves.
+            (kept.metadata.clone(), kept.tail.take())
+        };
         let is_noted = metadata
             .image
             .as_ref()
@@ -165,7 +173,8 @@ impl Sessions {
                 metadata.requirements = call.requirements.clone();
             }
         }
-        session.folder.commit(&state, number)?;
+        let before = before.as_ref().zip(tail.as_ref());
+        let tail = session.folder.commit(&prepared.image, before, &state, number)?;
         if !is_noted && !session.closed.load(Ordering::Acquire) {
             // A state without this note starts over, which is where a session stands that was never answered.
             session.folder.describe(&metadata)?;
@@ -175,6 +184,7 @@ impl Sessions {
             let mut kept = session.kept();
             kept.metadata = metadata;
             kept.calls = number;
+            kept.tail = Some(tail);
             kept.has_state = true;
             kept.state_bytes = bytes;
             kept.resident = Some((state, self.0.clock.fetch_add(1, Ordering::Relaxed)));
@@ -240,11 +250,15 @@ impl Sessions {
                 started_over: None,
             });
         }
+        // What is read may not be all there was, so nothing is appended to it.
+        session.kept().tail = None;
         // The last one that is whole; only a machine that lost power leaves one that is not.
         let (mut reason, limit) = (None, self.0.settings.state_bytes.saturating_add(FILE_OVERHEAD));
         for number in session.folder.states() {
-            match prepared.image.read_state(&session.folder.state(number), limit) {
-                Ok(state) => {
+            let (state, log) = (session.folder.state(number), session.folder.log(number));
+            match prepared.image.read_state_with_log(&state, &log, limit) {
+                Ok((state, problem)) => {
+                    let reason = reason.or(problem.map(|problem| problem.to_string()));
                     return Ok(Start {
                         prepared,
                         state: Some(state),

@@ -24,7 +24,7 @@ pub use self::handle::Handle;
 
 use self::gate::Gate;
 use self::images::Images;
-use self::store::{Folder, Metadata, Store};
+use self::store::{Folder, Metadata, Store, Tail};
 use crate::{Error, Interpreter, Workspace};
 use prims_sandbox::{FolderQuota, Limits, State};
 use std::collections::HashMap;
@@ -32,6 +32,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
+
+/// How far a session's folder may be behind in saying when it was used last.
+const NOTED: Duration = Duration::from_secs(1);
 
 /// What sessions may use. Every bound has a test that exceeds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -214,13 +217,17 @@ struct Session {
 #[derive(Clone)]
 struct KeptHere {
     metadata: Metadata,
-    /// Number of the last state's file, 0 before the first. It only grows while the process lives, whatever is reset.
+    /// Number of the last state, 0 before the first. It only grows while the process lives, whatever is reset.
     calls: u64,
+    /// Where what the next call changes is appended; `None`: its state is written whole.
+    tail: Option<Tail>,
     has_state: bool,
     state_bytes: u64,
     /// The state, if it is in memory, and when it was used last.
     resident: Option<(State, u64)>,
     used: SystemTime,
+    /// The time of use that its folder says.
+    noted: SystemTime,
 }
 
 impl Session {
@@ -312,12 +319,14 @@ impl Sessions {
             gate: Gate::default(),
             closed: AtomicBool::new(false),
             kept: Mutex::new(KeptHere {
-                state_bytes: if calls > 0 { folder.state_len(calls) } else { 0 },
+                state_bytes: if calls > 0 { folder.state_len() } else { 0 },
                 has_state: calls > 0,
                 metadata,
                 calls,
+                tail: None,
                 resident: None,
                 used,
+                noted: used,
             }),
             folder,
         })
@@ -449,8 +458,10 @@ impl Sessions {
             ..kept.metadata.again()
         };
         let number = if kept.has_state { kept.calls } else { 0 };
+        // Both have the same files from here on, so neither may append to them.
+        parent.kept().tail = None;
         let fork = self.add(&handle, metadata, |folder| {
-            folder.copy_from(&parent.folder, number).map(|()| number)
+            folder.copy_from(&parent.folder, kept.has_state).map(|()| number)
         })?;
         fork.kept().resident = kept.resident;
         self.touch(&parent);
@@ -472,6 +483,7 @@ impl Sessions {
         let mut kept = session.kept();
         session.folder.remove_states();
         (kept.metadata, kept.has_state, kept.state_bytes, kept.resident) = (metadata, false, 0, None);
+        kept.tail = None;
         drop(kept);
         if files {
             session.folder.empty_workspace()?;
@@ -517,7 +529,14 @@ impl Sessions {
 
     fn touch(&self, session: &Session) {
         let now = SystemTime::now();
-        session.kept().used = now;
+        let mut kept = session.kept();
+        kept.used = now;
+        // Only another process reads it there, and what it is behind costs an idle session that much of its life.
+        if now.duration_since(kept.noted).is_ok_and(|behind| behind < NOTED) {
+            return;
+        }
+        kept.noted = now;
+        drop(kept);
         session.folder.touch(now);
     }
 }

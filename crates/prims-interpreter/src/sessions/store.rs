@@ -5,21 +5,23 @@
 //! <data>/images/                         copies of the images that states build on
 //! <data>/sessions/<handle>/session.json  what the session is; its time of change is when it was used last
 //! <data>/sessions/<handle>/state-<n>     its memory after the n-th run that left one; the highest that is whole counts
+//! <data>/sessions/<handle>/log-<n>       what the runs after that changed in it, one after the other
 //! <data>/sessions/<handle>/workspace/    its files
 //! <data>/sessions/<handle>/spool/        files that are being written
 //! ```
 //!
-//! Everything appears under its name by one rename. A state gets a new name each time, and the one before stays until the new
+//! Everything but a log appears under its name by one rename. A log grows by one write for each run, and what a write left unfinished is
+//! not read; only the process that wrote a state appends to its log, and not after it was shared with a fork. A state gets a new name each time, and the one before stays until the new
 //! one has reached the disk: a process that is killed leaves the last or the one before, and so does a machine that loses power.
 //! A folder without `session.json` is one that was not complete, or is on its way out.
 
-use super::sync::{Syncer, Written, remove_states_below, state, states};
+use super::sync::{Syncer, Written, log, remove_states_below, state, states};
 use super::{Handle, SessionError};
-use prims_sandbox::State;
+use prims_sandbox::{Image, LogEnd, State};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -176,7 +178,7 @@ impl Store {
             match folder.description() {
                 Ok(metadata) if metadata.version == VERSION && metadata.handle == handle => {
                     folder.tidy();
-                    let calls = folder.states().first().copied().unwrap_or(0);
+                    let calls = folder.calls();
                     sessions.push((folder, metadata, calls));
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => folder.remove(),
@@ -186,6 +188,14 @@ impl Store {
         }
         Ok(sessions)
     }
+}
+
+/// Where the next change of a session goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tail {
+    /// Of the state whose log it is.
+    number: u64,
+    end: LogEnd,
 }
 
 /// The folder of one session.
@@ -209,8 +219,26 @@ impl Folder {
         state(&self.path, number)
     }
 
-    pub(super) fn state_len(&self, number: u64) -> u64 {
-        fs::metadata(self.state(number)).map_or(0, |found| found.len())
+    /// The log of a state.
+    pub(super) fn log(&self, number: u64) -> PathBuf {
+        log(&self.path, number)
+    }
+
+    /// Bytes of the last state and its log.
+    pub(super) fn state_len(&self) -> u64 {
+        let len = |path: PathBuf| fs::metadata(path).map_or(0, |found| found.len());
+        let last = self.states().first().copied();
+        last.map_or(0, |number| len(self.state(number)) + len(self.log(number)))
+    }
+
+    /// The number of the last run that left a state, 0 if there is none.
+    fn calls(&self) -> u64 {
+        let Some(number) = self.states().first().copied() else {
+            return 0;
+        };
+        // One that does not read is found out when it is needed.
+        let changes = File::open(self.log(number)).and_then(|mut log| prims_sandbox::count_changes(&mut log));
+        number + changes.unwrap_or(0)
     }
 
     fn description(&self) -> std::io::Result<Metadata> {
@@ -261,21 +289,64 @@ impl Folder {
         let _ = file.and_then(|file| file.set_modified(now));
     }
 
-    /// Makes `state` the session's.
-    pub(super) fn commit(&self, state: &State, number: u64) -> Result<(), crate::Error> {
+    /// Makes `state` the session's: appends to the log of the last one what is another in it, or writes it whole.
+    pub(super) fn commit(
+        &self,
+        image: &Image,
+        before: Option<(&State, &Tail)>,
+        state: &State,
+        number: u64,
+    ) -> Result<Tail, crate::Error> {
+        if let Some((before, tail)) = before
+            && let Some((change, end)) = image.change(before, state, &tail.end)?
+            && self.append(tail, &change).is_ok()
+        {
+            return Ok(Tail { end, ..*tail });
+        }
+        let end = State::log_of(&self.write(state, number)?)?;
+        Ok(Tail { number, end })
+    }
+
+    /// Appends to a log. What an error leaves there is not read: no later change is appended to it.
+    fn append(&self, tail: &Tail, change: &[u8]) -> std::io::Result<()> {
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(self.log(tail.number))?;
+        if file.metadata()?.len() != tail.end.bytes {
+            return Err(std::io::Error::other("the log is not as it was left"));
+        }
+        file.write_all_at(change, tail.end.bytes)?;
+        self.force(Written {
+            number: tail.number,
+            state: false,
+            log: true,
+        });
+        Ok(())
+    }
+
+    fn force(&self, written: Written) {
+        match self.sync {
+            true => written.sync(&self.path),
+            false => self.syncer.later(&self.path, written),
+        }
+    }
+
+    fn write(&self, state: &State, number: u64) -> Result<File, crate::Error> {
         let (temporary, path) = (self.path.join("state.tmp"), self.state(number));
         let commit = SessionError::io("write the session's state");
         let _ = fs::remove_file(&temporary);
         let file = state.write(&temporary).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })?;
+        // The number may have been that of a state that was removed, if its log was not.
+        let _ = fs::remove_file(self.log(number));
         fs::rename(&temporary, path).map_err(commit)?;
-        let written = Written { file, number };
-        match self.sync {
-            true => written.sync(&self.path),
-            false => self.syncer.later(&self.path, written),
-        }
-        Ok(())
+        self.force(Written {
+            number,
+            state: true,
+            log: false,
+        });
+        Ok(file)
     }
 
     /// The numbers of the states there are, the last one first.
@@ -290,19 +361,34 @@ impl Folder {
         remove_states_below(&self.path, u64::MAX);
     }
 
-    /// Takes over another session's files and its state number `number`, which is 0 if there is none.
-    pub(super) fn copy_from(&self, other: &Folder, number: u64) -> Result<(), SessionError> {
-        if number > 0 {
-            // States are never changed, so both can have the same one.
-            let linked = fs::hard_link(other.state(number), self.state(number));
-            linked
-                .or_else(|_| fs::copy(other.state(number), self.state(number)).map(drop))
+    /// Takes over another session's files, and its last state if it has one. Nothing may be appended to that state's log any more.
+    pub(super) fn copy_from(&self, other: &Folder, has_state: bool) -> Result<(), SessionError> {
+        if let Some(number) = other.states().first().copied().filter(|_| has_state) {
+            self.share(&other.state(number), &self.state(number))
                 .map_err(SessionError::io("copy the session's state"))?;
-            if let Ok(file) = File::open(self.state(number)) {
-                self.syncer.later(&self.path, Written { file, number });
-            }
+            let has_log = match self.share(&other.log(number), &self.log(number)) {
+                Ok(()) => true,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+                Err(error) => return Err(SessionError::io("copy the session's state")(error)),
+            };
+            self.syncer.later(
+                &self.path,
+                Written {
+                    number,
+                    state: true,
+                    log: has_log,
+                },
+            );
         }
         copy_tree(&other.workspace(), &self.workspace()).map_err(SessionError::io("copy the session's files"))
+    }
+
+    /// Gives a file that is not changed any more a second name.
+    fn share(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        fs::hard_link(from, to).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Err(error),
+            _ => fs::copy(from, to).map(drop),
+        })
     }
 
     pub(super) fn empty_workspace(&self) -> Result<(), SessionError> {

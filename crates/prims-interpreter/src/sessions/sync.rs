@@ -14,10 +14,16 @@ use std::time::Duration;
 const DELAY: Duration = Duration::from_millis(50);
 
 const STATE: &str = "state-";
+const LOG: &str = "log-";
 
 /// The name of a session's state.
 pub(super) fn state(folder: &Path, number: u64) -> PathBuf {
     folder.join(format!("{STATE}{number}"))
+}
+
+/// The name of the log of what calls changed after that state.
+pub(super) fn log(folder: &Path, number: u64) -> PathBuf {
+    folder.join(format!("{LOG}{number}"))
 }
 
 /// The numbers of the states in a session's folder.
@@ -27,23 +33,39 @@ pub(super) fn states(folder: &Path) -> Vec<u64> {
     entries.filter_map(number).collect()
 }
 
-/// Removes the states with lower numbers.
+/// Removes the states with lower numbers, and their logs.
 pub(super) fn remove_states_below(folder: &Path, bound: u64) {
     for number in states(folder).into_iter().filter(|number| *number < bound) {
-        let _ = fs::remove_file(state(folder, number));
+        remove_state(folder, number);
     }
 }
 
-/// A state that has its name but may not have reached the disk.
+fn remove_state(folder: &Path, number: u64) {
+    // A log without its state is never read, a state without its log would be an earlier one.
+    let _ = fs::remove_file(state(folder, number));
+    let _ = fs::remove_file(log(folder, number));
+}
+
+/// What has its name but may not have reached the disk. Names and not open files: there may be thousands.
 pub(super) struct Written {
-    pub(super) file: File,
+    /// Of the state.
     pub(super) number: u64,
+    /// Whether the state's file has to be forced.
+    pub(super) state: bool,
+    /// Whether its log has.
+    pub(super) log: bool,
 }
 
 impl Written {
-    /// Waits until it is on the disk; then those before it are not needed any more.
+    /// Waits until it is on the disk; then the states before it are not needed any more.
     pub(super) fn sync(self, folder: &Path) {
-        let on_disk = self.file.sync_data().and_then(|()| File::open(folder)?.sync_all());
+        let force = |wanted, path: PathBuf| match wanted {
+            true => File::open(path)?.sync_data(),
+            false => Ok(()),
+        };
+        let on_disk = force(self.state, state(folder, self.number))
+            .and_then(|()| force(self.log, log(folder, self.number)))
+            .and_then(|()| File::open(folder)?.sync_all());
         if on_disk.is_ok() {
             remove_states_below(folder, self.number);
         }
@@ -56,7 +78,7 @@ pub(super) struct Syncer(Arc<Pending>);
 
 #[derive(Default)]
 struct Pending {
-    /// The last state of each session that has one to be forced.
+    /// What is to be forced of each session that has something.
     states: Mutex<HashMap<PathBuf, Written>>,
     changed: Condvar,
 }
@@ -76,12 +98,23 @@ impl Syncer {
         Ok(Syncer(pending))
     }
 
-    /// Forces a state to the disk soon.
-    pub(super) fn later(&self, folder: &Path, written: Written) {
-        let replaced = self.0.states().insert(folder.to_owned(), written);
-        self.0.changed.notify_one();
-        if let Some(replaced) = replaced {
-            let _ = fs::remove_file(state(folder, replaced.number));
+    /// Forces a state, its log or both to the disk soon.
+    pub(super) fn later(&self, folder: &Path, mut written: Written) {
+        let mut states = self.0.states();
+        let mut unneeded = None;
+        match states.remove(folder) {
+            Some(before) if before.number == written.number => {
+                written.state |= before.state;
+                written.log |= before.log;
+            }
+            // One that was forced stays until its successor is.
+            Some(before) => unneeded = before.state.then_some(before.number),
+            None => self.0.changed.notify_one(),
+        }
+        states.insert(folder.to_owned(), written);
+        drop(states);
+        if let Some(number) = unneeded {
+            remove_state(folder, number);
         }
     }
 
