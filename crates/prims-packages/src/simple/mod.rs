@@ -220,9 +220,12 @@ fn offers(files: Vec<File>, page: &Url, name: &Name, index: &str) -> Result<List
     }
 }
 
-/// Where a file is, if a page at `page` may say so: only a local page leads to local files, and only below its own folder's parent.
+/// Where a file is, if a page at `page` may say so: only a local page leads to local files, and only below its own folder's parent;
+/// an encrypted one leads to nothing unencrypted, as no redirect does.
 fn place(url: &Url, page: &Url) -> Option<Place> {
     match (page.scheme(), url.scheme()) {
+        // Nobody on the way may choose the wheel, if nobody could change the page.
+        ("https", "http") => None,
         (_, "http" | "https") if url.host().is_some() => Some(Place::Url(without_credentials(url))),
         ("file", "file") => {
             let (file, page) = (url.to_file_path().ok()?, page.to_file_path().ok()?);
