@@ -73,9 +73,10 @@ pub(crate) struct Login {
     pub(crate) password: String,
 }
 
-/// Which server gets which login. A login never leaves the origin (scheme, host and port) it was given for.
+/// Which server gets which login. A login never leaves the origin (scheme, host and port) it was given for. Where indexes on one
+/// server have logins of their own, each goes to what is below its index.
 #[derive(Clone, Default)]
-pub(crate) struct Logins(HashMap<url::Origin, Login>);
+pub(crate) struct Logins(HashMap<url::Origin, Vec<(String, Login)>>);
 
 impl Logins {
     /// Takes user and password out of a URL.
@@ -86,13 +87,18 @@ impl Logins {
                 user: decoded(url.username()),
                 password: decoded(url.password().unwrap_or_default()),
             };
-            self.0.insert(url.origin(), login);
+            let below = format!("{}/", url.path().trim_end_matches('/'));
+            self.0.entry(url.origin()).or_default().push((below, login));
         }
         without_credentials(url)
     }
 
+    /// The login for a URL: of the index it is most closely below, else the first of the server, whose files may lie anywhere.
     pub(crate) fn get(&self, url: &Url) -> Option<&Login> {
-        self.0.get(&url.origin())
+        let of_server = self.0.get(&url.origin())?;
+        let above = of_server.iter().filter(|(below, _)| url.path().starts_with(below));
+        let nearest = above.max_by_key(|(below, _)| below.len()).or(of_server.first());
+        nearest.map(|(_, login)| login)
     }
 }
 
@@ -125,6 +131,29 @@ mod tests {
         assert!(!format!("{logins:?}").contains("cret"));
         let folder = Url::parse("file:///home/me/wheels/a-1.whl").unwrap();
         assert_eq!(redacted(&folder), "file:…/a-1.whl");
+    }
+
+    #[test]
+    fn indexes_on_one_server_have_logins_of_their_own() {
+        let mut logins = Logins::default();
+        for root in [
+            "https://a:1@host/team/",
+            "https://b:2@host/team/inner/simple",
+            "https://c:3@host/other/",
+        ] {
+            logins.take(&Url::parse(root).unwrap());
+        }
+        for (path, user) in [
+            ("/team/numpy/", "a"),
+            ("/team/inner/numpy/", "a"),
+            ("/team/inner/simple/numpy/", "b"),
+            ("/team/inner/simplest/numpy/", "a"),
+            ("/other/numpy/", "c"),
+            ("/files/numpy.whl", "a"),
+        ] {
+            let url = Url::parse(&format!("https://host{path}")).unwrap();
+            assert_eq!(logins.get(&url).unwrap().user, user, "{path}");
+        }
     }
 
     #[test]
