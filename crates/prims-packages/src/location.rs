@@ -1,5 +1,7 @@
 //! URLs of indexes: what is secret in them, and what may be shown.
 
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use url::Url;
@@ -17,7 +19,7 @@ pub(crate) enum Location {
 }
 
 /// A URL as messages and logs may show it: without user, password, query and fragment.
-pub fn redacted(url: &Url) -> String {
+pub(crate) fn redacted(url: &Url) -> String {
     let mut url = without_credentials(url);
     url.set_query(None);
     url.set_fragment(None);
@@ -49,21 +51,8 @@ pub(crate) fn filename(url: &Url) -> Option<String> {
 
 /// Decodes `%20` and the like; `None` when the result is not text.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let is_hexadecimal = |pair: &&str| pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let escaped = pair
-            .filter(|pair| *first == b'%' && is_hexadecimal(pair))
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).ok()
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.ok().map(Cow::into_owned)
 }
 
 /// User and password.

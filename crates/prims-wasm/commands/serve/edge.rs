@@ -112,7 +112,7 @@ impl server::Fetcher for Guarded {
         Box::pin(async move {
             let fetched = fetcher.get(&url, max_bytes).await.map_err(told)?;
             Ok(Fetched {
-                bytes: fetched.bytes.to_vec(),
+                bytes: fetched.bytes.into(),
                 mime: fetched.mime,
             })
         })
