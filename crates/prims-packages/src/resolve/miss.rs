@@ -2,7 +2,7 @@
 
 use crate::alternatives;
 use crate::error::{Error, NoWheel};
-use crate::name::{Name, nearest};
+use crate::name::{Name, nearest, popular};
 use crate::resolve::asked::Asked;
 use crate::resolve::knowledge::{Knowledge, Project};
 use crate::resolve::roots;
@@ -82,13 +82,15 @@ pub(crate) fn miss(
 
 fn not_found(knowledge: &Knowledge<'_>, name: &Name, required_by: Option<String>) -> Error {
     let known = knowledge.source.known_names();
-    let mut similar = nearest(name, &known);
-    let bundled = (!knowledge.source.has_indexes()).then(|| {
-        // What many people ask for is no help where it cannot be had.
-        similar.retain(|name| known.iter().any(|known| known.as_str() == name));
+    let known = known.iter().map(Name::as_str);
+    // What many people ask for is no help where it cannot be had.
+    let (similar, bundled) = if knowledge.source.has_indexes() {
+        (nearest(name, known.chain(popular())), None)
+    } else {
         let bundled = knowledge.source.bundled().into_iter();
-        bundled.map(|(name, version)| format!("{name}=={version}")).collect()
-    });
+        let bundled = bundled.map(|(name, version)| format!("{name}=={version}")).collect();
+        (nearest(name, known), Some(bundled))
+    };
     Error::NotFound {
         name: name.to_string(),
         required_by,
