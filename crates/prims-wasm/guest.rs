@@ -2,6 +2,7 @@
 //!
 //! They were verified when the program was built; unpacking verifies what comes out, so that nothing depends on a decoder being right.
 
+use crate::hex::hex;
 use prims_cache::{Cache, DirWriter, Key};
 use prims_packages::BundledWheel;
 use ruzstd::decoding::FrameDecoder;
@@ -267,14 +268,6 @@ fn unpack_tree(file: &GuestFile, writer: &mut DirWriter, wanted: impl Fn(&str) -
         }
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

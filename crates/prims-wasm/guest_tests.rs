@@ -75,6 +75,7 @@ fn the_wheels_install() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let resolved = index
         .resolve(&prims_packages::Requirements::parse(&names).unwrap())
+        .unwrap()
         .unwrap();
     let environment = prims_packages::install(&cache, &resolved).unwrap();
     assert_eq!(environment.packages, index.packages());

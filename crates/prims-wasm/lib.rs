@@ -12,6 +12,7 @@ mod commands;
 mod console;
 pub mod fetch;
 pub mod guest;
+mod hex;
 pub mod http;
 mod report;
 pub mod server;

@@ -58,7 +58,9 @@ fn a_wheel_that_was_changed_is_refused() {
     let cache = prims_cache::Cache::open(Some(folder.path())).expect("a private cache");
     let install = |wheel| {
         let requirements = Requirements::parse(&["prims-selftest"])?;
-        let resolved = BundledIndex::new(&[wheel])?.resolve(&requirements)?;
+        let resolved = BundledIndex::new(&[wheel])?
+            .resolve(&requirements)?
+            .expect("it is bundled");
         prims_packages::install(&cache, &resolved)
     };
     let error = install(wheel).map(drop).expect_err("the digest is wrong").to_string();

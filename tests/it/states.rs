@@ -298,6 +298,7 @@ fn modules_linked_during_a_session_are_part_of_its_state() {
     let index = BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
     let resolved = index
         .resolve(&Requirements::parse(&["numpy"]).expect("it parses"))
+        .expect("the wheel reads")
         .expect("it is bundled");
     let installed = prims_packages::install(&cache, &resolved).expect("the wheel is good");
     let environment = Environment {

@@ -184,20 +184,15 @@ impl Cache {
         build: impl FnOnce(&mut EntryWriter) -> Result<(), E>,
     ) -> Result<FileEntry, E> {
         let name = self.name(kind, key)?;
-        self.create_kind(&name.path)?;
+        self.create_parent(&name.path)?;
         let _lock = BuildLock::acquire(&name.path.with_extension("lock"), self.patience)?;
-        let origin = match file::look(&name.path, kind, &name.id)? {
-            Look::Entry(_) | Look::Missing => Origin::Built,
-            Look::Broken(reason) => {
-                self.discard(&name.path)?;
-                Origin::Rebuilt(reason)
-            }
+        let broken = match file::look(&name.path, kind, &name.id)? {
+            Look::Entry(_) | Look::Missing => None,
+            Look::Broken(reason) => Some(reason),
         };
-        self.shared.swept.call_once(|| self.sweep());
-        let temporary = Temporary::new(name.path.with_extension("tmp"))?;
-        let entry = write_file(kind, &name, &temporary.0, origin, build)?;
-        self.count(entry.origin());
-        Ok(entry)
+        self.build(&name, broken, |temporary, origin| {
+            write_file(kind, &name, temporary, origin, build)
+        })
     }
 
     /// Takes a file entry away from its name. Nothing there is fine; whoever has it open keeps it.
@@ -230,16 +225,30 @@ impl Cache {
         if let Look::Entry(entry) = look()? {
             return Ok(self.found(entry));
         }
-        self.create_kind(&name.path)?;
+        self.create_parent(&name.path)?;
         let _lock = BuildLock::acquire(&name.path.with_extension("lock"), self.patience)?;
         // Somebody else may have built it meanwhile.
-        let origin = match look()? {
+        let broken = match look()? {
             Look::Entry(entry) => return Ok(self.found(entry)),
-            Look::Missing => Origin::Built,
-            Look::Broken(reason) => {
+            Look::Missing => None,
+            Look::Broken(reason) => Some(reason),
+        };
+        self.build(name, broken, build)
+    }
+
+    /// Builds an entry, for whoever holds its build lock. What is broken under its name is taken away first.
+    fn build<T: Entry, E: From<Error>>(
+        &self,
+        name: &Name,
+        broken: Option<Broken>,
+        build: impl FnOnce(&Path, Origin) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let origin = match broken {
+            Some(reason) => {
                 self.discard(&name.path)?;
                 Origin::Rebuilt(reason)
             }
+            None => Origin::Built,
         };
         self.shared.swept.call_once(|| self.sweep());
         let temporary = Temporary::new(name.path.with_extension("tmp"))?;
@@ -275,7 +284,7 @@ impl Cache {
         })
     }
 
-    fn create_kind(&self, entry: &Path) -> Result<(), Error> {
+    fn create_parent(&self, entry: &Path) -> Result<(), Error> {
         let Some(folder) = entry.parent() else { return Ok(()) };
         match sys::create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Error::on("create", folder)(error)),
@@ -286,14 +295,8 @@ impl Cache {
     /// Takes an entry away from its name; whoever has it open keeps it. Bytes and locks of folder entries others use stay in the
     /// trash until they are done.
     pub(crate) fn discard(&self, path: &Path) -> Result<(), Error> {
-        let trash = self.shared.entries.join(TRASH);
-        match sys::create_dir(&trash) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                return Err(Error::on("create", &trash)(error));
-            }
-            _ => {}
-        }
-        let discarded = trash.join(unique());
+        let discarded = self.shared.entries.join(TRASH).join(unique());
+        self.create_parent(&discarded)?;
         match sys::rename(path, &discarded) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other.map_err(Error::on("remove", path))?,

@@ -48,8 +48,6 @@ pub(crate) struct Packages {
     cache: Cache,
     bundled: BundledIndex,
     options: PackageOptions,
-    /// Whether there is nothing but what is bundled.
-    bundled_only: bool,
     target: Target,
     standard_library: BTreeSet<&'static str>,
 }
@@ -77,7 +75,6 @@ impl Asked {
 
 impl Packages {
     pub(crate) fn new(cache: Cache, bundled: BundledIndex, options: Option<PackageOptions>) -> Result<Packages, Error> {
-        let bundled_only = options.is_none();
         let options = match options {
             Some(options) => options,
             None => PackageOptions {
@@ -91,7 +88,6 @@ impl Packages {
             cache,
             bundled,
             options,
-            bundled_only,
             target: Target::default(),
             standard_library: STANDARD_LIBRARY.lines().collect(),
         })
@@ -173,15 +169,12 @@ impl Packages {
     fn resolved<'a>(&self, requirements: &[String], indexes: &dyn Fn() -> &'a Indexes) -> Result<Environment, Error> {
         let texts: Vec<&str> = requirements.iter().map(String::as_str).collect();
         let requirements = Requirements::parse(&texts)?;
-        if self.bundled_only {
-            return Ok(install(&self.cache, &self.bundled.resolve(&requirements)?)?);
-        }
         let policy = &self.options.policy;
         let inputs = Inputs {
             requirements: policy.requirements.and(&requirements),
             ..policy.clone()
         };
-        if let Some(resolved) = self.bundled(&inputs) {
+        if let Some(resolved) = self.bundled(&inputs)? {
             return Ok(install(&self.cache, &resolved)?);
         }
         let lock = resolve(&inputs, &self.target, indexes())?;
@@ -190,7 +183,7 @@ impl Packages {
 
     /// What is bundled, if that is enough: no index is asked, so it works anywhere and takes no time. Where it is not enough, who can
     /// see all there is explains it better.
-    fn bundled(&self, inputs: &Inputs) -> Option<Resolved> {
+    fn bundled(&self, inputs: &Inputs) -> Result<Option<Resolved>, Error> {
         let unconditional = Inputs {
             requirements: inputs.requirements.clone(),
             exclude: inputs.exclude.clone(),
@@ -198,15 +191,12 @@ impl Packages {
             ..Inputs::default()
         };
         if *inputs != unconditional {
-            return None;
+            return Ok(None);
         }
-        let resolved = self.bundled.resolve(&inputs.requirements).ok()?;
-        let is_allowed =
-            |name| !inputs.exclude.contains(name) && inputs.allow.as_ref().is_none_or(|allowed| allowed.contains(name));
-        resolved
-            .wheels()
-            .iter()
-            .all(|wheel| is_allowed(wheel.name()))
-            .then_some(resolved)
+        let is_allowed = |name: &Name| {
+            !inputs.exclude.contains(name) && inputs.allow.as_ref().is_none_or(|allowed| allowed.contains(name))
+        };
+        let resolved = self.bundled.resolve(&inputs.requirements)?;
+        Ok(resolved.filter(|resolved| resolved.wheels().iter().all(|wheel| is_allowed(wheel.name()))))
     }
 }

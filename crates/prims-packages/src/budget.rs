@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// What one resolution or installation may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BudgetLimits {
-    /// Time from the first to the last request, pauses included.
+    /// Time from the beginning of the session to its last request: pauses, choosing versions and unpacking included.
     pub time: Duration,
     /// Bytes of all answers together, as they come over the network.
     pub bytes: u64,

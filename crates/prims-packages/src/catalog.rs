@@ -80,8 +80,17 @@ pub trait Source: Send + Sync {
     /// Says that these will be asked for soon, so that they can be fetched meanwhile.
     fn expect(&self, _names: &[Name]) {}
 
+    /// Says that nothing more will be asked for until the next [`listing`](Source::listing): what was expected and has not been fetched
+    /// yet need not be.
+    fn settled(&self) {}
+
     /// Names to suggest when a project is not known; as far as they can be known without asking an index.
     fn known_names(&self) -> Vec<Name>;
+
+    /// Whether there is any index, or only what is bundled.
+    fn has_indexes(&self) -> bool {
+        true
+    }
 
     /// What is bundled: natively built packages and their versions.
     fn bundled(&self) -> Vec<(Name, Version)>;

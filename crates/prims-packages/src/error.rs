@@ -24,20 +24,8 @@ pub enum Error {
         /// How many may be.
         limit: usize,
     },
-    /// There is no such package.
-    #[error("package `{name}`{} is not available", by(.required_by))]
-    UnknownPackage {
-        /// Its name.
-        name: String,
-        /// What leads to it from what was asked for, as `a → b`, if it was not asked for directly; the last needs it.
-        required_by: Option<String>,
-        /// What was probably meant.
-        similar: Option<String>,
-        /// What there is, as `name==version`.
-        available: Vec<String>,
-    },
-    /// No index knows such a package.
-    #[error("package `{name}`{} does not exist", by(.required_by))]
+    /// No index knows such a package, or it is not bundled and there is no index.
+    #[error("package `{name}`{} {}", by(.required_by), missing(.bundled.is_some()))]
     NotFound {
         /// Its name.
         name: String,
@@ -45,6 +33,8 @@ pub enum Error {
         required_by: Option<String>,
         /// What was probably meant, the nearest first.
         similar: Vec<String>,
+        /// All there is, as `name==version`, if no index is set.
+        bundled: Option<Vec<String>>,
     },
     /// The system has no thread for it.
     #[error("a thread cannot be started: {0}")]
@@ -145,16 +135,6 @@ pub enum Error {
         /// Those it has.
         available: Vec<String>,
     },
-    /// A package is for another Python.
-    #[error("package `{name}` needs Python {wanted}, this is Python {python}")]
-    Python {
-        /// Its name.
-        name: String,
-        /// What it needs, as a version specifier.
-        wanted: String,
-        /// This one's version.
-        python: String,
-    },
     /// A wheel is not what its index says it is.
     #[error("wheel `{filename}` has sha256 {found}, expected {expected}")]
     DigestMismatch {
@@ -202,7 +182,7 @@ pub enum Error {
 }
 
 /// Why no wheel of a package can be used, though there are versions that fit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoWheel {
     /// No wheel at all.
@@ -234,6 +214,22 @@ pub enum NoWheel {
     /// Withdrawn by its authors.
     #[error("is withdrawn (yanked){}", colon(.0))]
     Yanked(String),
+}
+
+impl NoWheel {
+    /// How near a miss it was; the greatest is the nearest, and says most about what to do.
+    pub(crate) fn rank(&self) -> u8 {
+        match self {
+            NoWheel::SourceOnly => 0,
+            NoWheel::OtherPlatforms => 1,
+            NoWheel::OtherPython { .. } => 2,
+            NoWheel::Native(_) => 3,
+            NoWheel::Metadata(_) => 4,
+            NoWheel::PreRelease => 5,
+            NoWheel::Yanked(_) => 6,
+            NoWheel::Hash => 7,
+        }
+    }
 }
 
 /// What is wrong in a file of requirements.
@@ -323,7 +319,7 @@ pub enum LockProblem {
     #[error("does not read: {0}")]
     Toml(String),
     /// Another version of the format.
-    #[error("has version `{0}`, expected 1.0")]
+    #[error("has version `{0}`, expected 1.x")]
     Version(String),
     /// It is for another Python or platform.
     #[error("is for {found}, this is {target}")]
@@ -365,6 +361,15 @@ pub enum LockProblem {
         /// What is wrong.
         what: String,
     },
+}
+
+/// What is said of a package that nobody has.
+pub(crate) fn missing(is_bundled_only: bool) -> &'static str {
+    if is_bundled_only {
+        "is not available"
+    } else {
+        "does not exist"
+    }
 }
 
 /// What to do when something that is needed cannot be had.
@@ -458,8 +463,7 @@ impl Error {
     /// The package that cannot be had, where one package is the reason.
     pub fn package(&self) -> Option<&str> {
         match self {
-            Error::UnknownPackage { name, .. }
-            | Error::NotFound { name, .. }
+            Error::NotFound { name, .. }
             | Error::NoVersion { name, .. }
             | Error::NoMatchingVersion { name, .. }
             | Error::NoWheel { name, .. }
@@ -471,7 +475,7 @@ impl Error {
     /// What to do about it, where there is something to do.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Error::UnknownPackage {
+            Error::NotFound {
                 required_by: Some(package),
                 ..
             }
@@ -479,21 +483,16 @@ impl Error {
                 required_by: Some(package),
                 ..
             } => Some(leave_out(package)),
-            Error::UnknownPackage {
-                similar: Some(similar), ..
-            } => Some(format!("did you mean `{similar}`?")),
-            Error::UnknownPackage { available, .. } if available.is_empty() => {
-                Some("no packages are available beside the standard library".into())
-            }
-            Error::UnknownPackage { available, .. } => Some(format!("available: {}", available.join(", "))),
-            Error::NotFound {
-                required_by: Some(package),
-                ..
-            } => Some(leave_out(package)),
-            Error::NotFound { similar, .. } if similar.is_empty() => {
+            Error::NotFound { similar, .. } if !similar.is_empty() => Some(format!("did you mean {}?", or(similar))),
+            Error::NotFound { bundled: None, .. } => {
                 Some("names are those of the package index, which may differ from what is imported".into())
             }
-            Error::NotFound { similar, .. } => Some(format!("did you mean {}?", or(similar))),
+            Error::NotFound {
+                bundled: Some(bundled), ..
+            } if bundled.is_empty() => Some("no packages are available beside the standard library".into()),
+            Error::NotFound {
+                bundled: Some(bundled), ..
+            } => Some(format!("no index is set; available: {}", bundled.join(", "))),
             Error::Conflict { fix, .. } => fix.clone(),
             Error::NoWheel {
                 instead: Some(instead),

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Lock, LockedWheel, Place};
 use crate::error::Error;
+use crate::folder::MAX_WHEEL;
 use crate::http::Get;
 use crate::index::hexadecimal;
 use crate::indexes::Indexes;
@@ -17,8 +18,6 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use url::Url;
 
-/// Bytes of a wheel.
-const MAX_WHEEL: u64 = 1 << 30;
 /// Wheels that come at the same time.
 const PARALLEL: usize = 4;
 /// Bytes between two reports.

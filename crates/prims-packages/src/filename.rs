@@ -107,6 +107,18 @@ impl WheelFilename {
     }
 }
 
+/// Fails when a name and a version are not those that are expected.
+pub(crate) fn same_release(found: (&Name, &Version), expected: (&Name, &Version)) -> Result<(), WheelProblem> {
+    let differs = |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
+    if found.0 != expected.0 {
+        return differs("name", found.0.to_string(), expected.0.to_string());
+    }
+    if found.1 != expected.1 {
+        return differs("version", found.1.to_string(), expected.1.to_string());
+    }
+    Ok(())
+}
+
 fn read_build(text: &str) -> Option<(u64, String)> {
     let end = text.find(|digit: char| !digit.is_ascii_digit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);

@@ -16,7 +16,7 @@ use url::Url;
 
 /// Entries of a folder that are looked at.
 const MAX_ENTRIES: usize = 100_000;
-/// Bytes of a local wheel.
+/// Bytes of a wheel, here or on a server.
 pub(crate) const MAX_WHEEL: u64 = 1 << 30;
 
 /// What the folder has of a project.

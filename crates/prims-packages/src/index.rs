@@ -3,7 +3,7 @@
 use crate::error::{Error, WheelProblem};
 use crate::filename::WheelFilename;
 use crate::metadata::Metadata;
-use crate::name::{Name, similar};
+use crate::name::Name;
 use crate::requirement::{Requirement, Requirements};
 use crate::target::Target;
 use crate::wheel::Wheel;
@@ -126,80 +126,48 @@ impl BundledIndex {
             .collect()
     }
 
-    /// The wheels that satisfy the requirements and what those need in turn.
+    /// The wheels that satisfy the requirements and what those need in turn, without a choice between versions: there is one of each.
+    /// `None` when these are not enough; [`resolve`](crate::resolve()), which sees all there is, says why if nothing else is either.
     ///
     /// # Errors
-    /// [`Error::UnknownPackage`], [`Error::NoVersion`], [`Error::UnknownExtra`], [`Error::Python`] say why there are none;
-    /// [`Error::BadWheel`] when a wheel does not read.
-    pub fn resolve(&self, requirements: &Requirements) -> Result<Resolved, Error> {
+    /// [`Error::BadWheel`] and [`Error::DigestMismatch`] when a wheel is damaged.
+    pub fn resolve(&self, requirements: &Requirements) -> Result<Option<Resolved>, Error> {
         let mut chosen = BTreeMap::new();
         let mut seen = BTreeSet::new();
         let asked = requirements
             .iter()
             .filter(|requirement| requirement.applies(&self.target, None));
-        let mut open: VecDeque<(Cow<Requirement>, Option<Name>)> =
-            asked.map(|requirement| (Cow::Borrowed(requirement), None)).collect();
-        while let Some((requirement, needed_by)) = open.pop_front() {
-            let wheel = self.find(&requirement, needed_by.as_ref())?;
-            let metadata = wheel.metadata(&self.target)?;
+        let mut open: VecDeque<Cow<Requirement>> = asked.map(Cow::Borrowed).collect();
+        while let Some(requirement) = open.pop_front() {
+            let Some(wheel) = self.wheels.get(&requirement.name) else {
+                return Ok(None);
+            };
+            let metadata = wheel.metadata()?;
+            let python = metadata.requires_python.as_ref();
+            let fits = python.is_none_or(|wanted| wanted.contains(&self.target.pep440()));
+            if !fits || !requirement.accepts(&wheel.parsed().version) {
+                return Ok(None);
+            }
             chosen.insert(wheel.name().clone(), wheel.clone());
             let extras = requirement.extras.iter().cloned().map(Some);
             for extra in extras.chain([None]) {
                 if extra.as_ref().is_some_and(|extra| !metadata.extras.contains(extra)) {
-                    return Err(unknown_extra(wheel, extra, metadata));
+                    return Ok(None);
                 }
                 if !seen.insert((wheel.name().clone(), extra.clone())) {
                     continue;
                 }
-                if let Some(unusable) = metadata.unusable(&self.target, extra.as_ref()) {
-                    return Err(wheel.bad(WheelProblem::Description {
-                        file: "METADATA",
-                        reason: unusable.describe(),
-                    }));
+                if metadata.unusable(&self.target, extra.as_ref()).is_some() {
+                    return Ok(None);
                 }
-                for dependency in &metadata.requires {
-                    if dependency.applies(&self.target, extra.as_ref()) {
-                        open.push_back((Cow::Owned(dependency.clone()), Some(wheel.name().clone())));
-                    }
-                }
+                let needed = metadata.requires.iter();
+                let needed = needed.filter(|dependency| dependency.applies(&self.target, extra.as_ref()));
+                open.extend(needed.cloned().map(Cow::Owned));
             }
         }
-        Ok(Resolved {
+        Ok(Some(Resolved {
             wheels: chosen.into_values().collect(),
-        })
-    }
-
-    fn find(&self, requirement: &Requirement, needed_by: Option<&Name>) -> Result<&ResolvedWheel, Error> {
-        let required_by = needed_by.map(Name::to_string);
-        let Some(wheel) = self.wheels.get(&requirement.name) else {
-            return Err(Error::UnknownPackage {
-                name: requirement.name.to_string(),
-                required_by,
-                similar: similar(&requirement.name, self.wheels.keys()).map(Name::to_string),
-                available: self
-                    .packages()
-                    .into_iter()
-                    .map(|(name, version)| format!("{name}=={version}"))
-                    .collect(),
-            });
-        };
-        if requirement.accepts(&wheel.0.name.version) {
-            return Ok(wheel);
-        }
-        Err(Error::NoVersion {
-            name: requirement.name.to_string(),
-            available: wheel.version(),
-            wanted: requirement.versions.to_string().replace(", ", ","),
-            required_by,
-        })
-    }
-}
-
-fn unknown_extra(wheel: &ResolvedWheel, extra: Option<Name>, metadata: &Metadata) -> Error {
-    Error::UnknownExtra {
-        name: wheel.name().to_string(),
-        extra: extra.map(|extra| extra.to_string()).unwrap_or_default(),
-        available: metadata.extras.iter().map(Name::to_string).collect(),
+        }))
     }
 }
 
@@ -268,26 +236,16 @@ impl ResolvedWheel {
         }
     }
 
-    /// What the wheel says about itself, checked for the target.
-    fn metadata(&self, target: &Target) -> Result<&Metadata, Error> {
-        let metadata = match self.0.metadata.get() {
-            Some(metadata) => metadata,
-            None => {
-                let metadata = self
-                    .open()?
-                    .metadata(&self.0.name)
-                    .map_err(|problem| self.bad(problem))?;
-                self.0.metadata.get_or_init(|| metadata)
-            }
-        };
-        match &metadata.requires_python {
-            Some(wanted) if !wanted.contains(&target.pep440()) => Err(Error::Python {
-                name: self.name().to_string(),
-                wanted: wanted.to_string(),
-                python: target.full_version(),
-            }),
-            _ => Ok(metadata),
+    /// What the wheel says about itself.
+    fn metadata(&self) -> Result<&Metadata, Error> {
+        if let Some(metadata) = self.0.metadata.get() {
+            return Ok(metadata);
         }
+        let metadata = self
+            .open()?
+            .metadata(&self.0.name)
+            .map_err(|problem| self.bad(problem))?;
+        Ok(self.0.metadata.get_or_init(|| metadata))
     }
 }
 
@@ -302,4 +260,10 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+/// The digits of a SHA-256 in lower case, if a text is one in hexadecimal.
+pub(crate) fn digest_of(text: &str) -> Option<String> {
+    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest.then(|| text.to_ascii_lowercase())
 }

@@ -2,7 +2,8 @@
 //!
 //! The first index that knows a name decides about it; offers of two indexes are never merged, so that nobody can publish a name
 //! of a private index on a public one and be chosen for it. The one exception is what comes with this program: for those names
-//! the bundled wheel is offered first, and what the deciding index has in other versions after it.
+//! the bundled wheel is offered first, and after it what the deciding index has, but for WebAssembly of the same version or of other
+//! systems.
 
 use crate::budget::Budget;
 use crate::catalog::{Listing, Offer, Place, Source};
@@ -21,6 +22,7 @@ use crate::prefetch::Prefetch;
 use crate::problem::IndexProblem;
 use crate::progress::{Event, Progress};
 use crate::settings::IndexSettings;
+use crate::target::Target;
 use pep440_rs::Version;
 use prims_cache::Cache;
 use std::collections::{BTreeSet, HashSet};
@@ -38,10 +40,8 @@ struct Shared {
     cache: Cache,
     client: Client,
     indexes: Vec<Index>,
-    native: Option<NativeCheck>,
 }
 
-#[derive(Clone)]
 struct Index {
     location: Location,
     shown: String,
@@ -78,6 +78,7 @@ impl Down {
 /// One resolution and what is installed for it.
 struct Session {
     shared: Arc<Shared>,
+    native: Option<NativeCheck>,
     budget: Budget,
     progress: Progress,
     listings: Flights<Name, Option<Arc<Listing>>>,
@@ -117,48 +118,29 @@ impl Indexes {
             cache,
             client,
             indexes,
-            native: None,
         });
-        Ok(Indexes::begin(shared, Progress::default()))
+        Ok(Indexes::begin(shared, None, Progress::default()))
     }
 
     /// The same, which also accepts native wheels that were not built for this guest, if the check does.
     #[must_use]
     pub fn with_native_check(self, check: NativeCheck) -> Indexes {
-        let Shared {
-            settings,
-            bundled,
-            cache,
-            indexes,
-            ..
-        } = &*self.0.shared;
-        let mut logins = Logins::default();
-        for url in settings.extra.iter().chain(&settings.default) {
-            logins.take(url);
-        }
-        let shared = Shared {
-            client: Client::new(logins, settings.certificates.clone(), settings.patience),
-            settings: settings.clone(),
-            bundled: bundled.clone(),
-            cache: cache.clone(),
-            indexes: indexes.clone(),
-            native: Some(check),
-        };
-        Indexes::begin(Arc::new(shared), self.0.progress.clone())
+        Indexes::begin(self.0.shared.clone(), Some(check), self.0.progress.clone())
     }
 
     /// The same indexes with a budget of its own and nothing known yet, for one resolution and what is installed for it. Connections
     /// are shared.
     #[must_use]
     pub fn session(&self, progress: Progress) -> Indexes {
-        Indexes::begin(self.0.shared.clone(), progress)
+        Indexes::begin(self.0.shared.clone(), self.0.native.clone(), progress)
     }
 
-    fn begin(shared: Arc<Shared>, progress: Progress) -> Indexes {
+    fn begin(shared: Arc<Shared>, native: Option<NativeCheck>, progress: Progress) -> Indexes {
         Indexes(Arc::new(Session {
             budget: Budget::new(shared.settings.budget),
             down: shared.indexes.iter().map(|_| Down::default()).collect(),
             shared,
+            native,
             progress,
             listings: Flights::default(),
             metadata: Flights::default(),
@@ -200,7 +182,7 @@ impl Indexes {
     }
 
     pub(crate) fn native(&self) -> Option<&NativeCheck> {
-        self.0.shared.native.as_ref()
+        self.0.native.as_ref()
     }
 
     pub(crate) fn budget(&self) -> &Budget {
@@ -237,7 +219,9 @@ impl Indexes {
             index: "bundled".into(),
             ..Listing::default()
         });
-        listing.wheels.retain(|offer| !offer.filename.is_wasm());
+        listing
+            .wheels
+            .retain(|offer| may_replace(bundled, offer, self.bundle().target()));
         listing.wheels.insert(0, offer(bundled));
         Ok(Some(Arc::new(listing)))
     }
@@ -283,6 +267,13 @@ impl Indexes {
     }
 }
 
+/// Whether a wheel of an index is offered beside the bundled one: in the same version only the bundled one is, and what was built for
+/// a relative of the guest lacks what the bundled wheels were changed for.
+fn may_replace(bundled: &ResolvedWheel, offer: &Offer, target: &Target) -> bool {
+    let is_other = offer.filename.version != bundled.parsed().version;
+    !offer.filename.is_wasm() || (is_other && offer.filename.check(target).is_ok())
+}
+
 /// A bundled wheel as an index would list it.
 fn offer(wheel: &ResolvedWheel) -> Offer {
     Offer {
@@ -323,6 +314,10 @@ impl Source for Indexes {
         self.0.prefetch.start(self, names);
     }
 
+    fn settled(&self) {
+        self.0.prefetch.stop();
+    }
+
     fn known_names(&self) -> Vec<Name> {
         let mut names: BTreeSet<Name> = self.0.listings.known().into_iter().collect();
         names.extend(self.bundle().all().map(|wheel| wheel.name().clone()));
@@ -332,6 +327,10 @@ impl Source for Indexes {
             }
         }
         names.into_iter().collect()
+    }
+
+    fn has_indexes(&self) -> bool {
+        !self.0.shared.indexes.is_empty()
     }
 
     fn bundled(&self) -> Vec<(Name, Version)> {

@@ -1,8 +1,8 @@
 //! From wheels to a folder packages can be imported from.
 
 use crate::catalog::{Lock, LockedWheel, Offer, Place};
-use crate::error::{Error, WheelProblem};
-use crate::filename::WheelFilename;
+use crate::error::Error;
+use crate::filename::{WheelFilename, same_release};
 use crate::index::{Resolved, ResolvedWheel};
 use crate::indexes::Indexes;
 use crate::metadata::Metadata;
@@ -71,15 +71,8 @@ struct Locked<'a> {
 impl<'a> Locked<'a> {
     fn new(indexes: &'a Indexes, wheel: &'a LockedWheel) -> Result<Locked<'a>, Error> {
         let filename = WheelFilename::parse(&wheel.filename).and_then(|filename| {
-            let identity =
-                |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
-            if filename.name != wheel.name {
-                return identity("name", filename.name.to_string(), wheel.name.to_string());
-            }
-            if filename.version != wheel.version {
-                return identity("version", filename.version(), wheel.version.to_string());
-            }
-            Ok(filename)
+            let expected = (&wheel.name, &wheel.version);
+            same_release((&filename.name, &filename.version), expected).map(|()| filename)
         });
         let bad = |problem| Error::BadWheel {
             filename: wheel.filename.clone(),

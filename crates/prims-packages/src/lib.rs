@@ -67,7 +67,6 @@ pub use index::{BundledIndex, BundledWheel, Resolved, ResolvedWheel};
 pub use indexes::Indexes;
 pub use inputs::{Inputs, script_requirements};
 pub use install::{Environment, install};
-pub use location::redacted;
 pub use metadata::Metadata;
 pub use name::Name;
 pub use native::NativeCheck;

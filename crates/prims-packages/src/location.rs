@@ -1,5 +1,7 @@
 //! URLs of indexes: what is secret in them, and what may be shown.
 
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use url::Url;
@@ -17,7 +19,7 @@ pub(crate) enum Location {
 }
 
 /// A URL as messages and logs may show it: without user, password, query and fragment.
-pub fn redacted(url: &Url) -> String {
+pub(crate) fn redacted(url: &Url) -> String {
     let mut url = without_credentials(url);
     url.set_query(None);
     url.set_fragment(None);
@@ -49,21 +51,8 @@ pub(crate) fn filename(url: &Url) -> Option<String> {
 
 /// Decodes `%20` and the like; `None` when the result is not text.
 pub(crate) fn percent_decoded(text: &str) -> Option<String> {
-    if !text.contains('%') {
-        return Some(text.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let pair = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        let is_hexadecimal = |pair: &&str| pair.bytes().all(|digit| digit.is_ascii_hexdigit());
-        let escaped = pair
-            .filter(|pair| *first == b'%' && is_hexadecimal(pair))
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok());
-        bytes.push(escaped.unwrap_or(*first));
-        rest = if escaped.is_some() { &after[2..] } else { after };
-    }
-    String::from_utf8(bytes).ok()
+    let decoded = percent_decode_str(text).decode_utf8();
+    decoded.ok().map(Cow::into_owned)
 }
 
 /// User and password.
@@ -73,9 +62,10 @@ pub(crate) struct Login {
     pub(crate) password: String,
 }
 
-/// Which server gets which login. A login never leaves the origin (scheme, host and port) it was given for.
+/// Which server gets which login. A login never leaves the origin (scheme, host and port) it was given for. Where indexes on one
+/// server have logins of their own, each goes to what is below its index.
 #[derive(Clone, Default)]
-pub(crate) struct Logins(HashMap<url::Origin, Login>);
+pub(crate) struct Logins(HashMap<url::Origin, Vec<(String, Login)>>);
 
 impl Logins {
     /// Takes user and password out of a URL.
@@ -86,13 +76,18 @@ impl Logins {
                 user: decoded(url.username()),
                 password: decoded(url.password().unwrap_or_default()),
             };
-            self.0.insert(url.origin(), login);
+            let below = format!("{}/", url.path().trim_end_matches('/'));
+            self.0.entry(url.origin()).or_default().push((below, login));
         }
         without_credentials(url)
     }
 
+    /// The login for a URL: of the index it is most closely below, else the first of the server, whose files may lie anywhere.
     pub(crate) fn get(&self, url: &Url) -> Option<&Login> {
-        self.0.get(&url.origin())
+        let of_server = self.0.get(&url.origin())?;
+        let above = of_server.iter().filter(|(below, _)| url.path().starts_with(below));
+        let nearest = above.max_by_key(|(below, _)| below.len()).or(of_server.first());
+        nearest.map(|(_, login)| login)
     }
 }
 
@@ -125,6 +120,29 @@ mod tests {
         assert!(!format!("{logins:?}").contains("cret"));
         let folder = Url::parse("file:///home/me/wheels/a-1.whl").unwrap();
         assert_eq!(redacted(&folder), "file:…/a-1.whl");
+    }
+
+    #[test]
+    fn indexes_on_one_server_have_logins_of_their_own() {
+        let mut logins = Logins::default();
+        for root in [
+            "https://a:1@host/team/",
+            "https://b:2@host/team/inner/simple",
+            "https://c:3@host/other/",
+        ] {
+            logins.take(&Url::parse(root).unwrap());
+        }
+        for (path, user) in [
+            ("/team/numpy/", "a"),
+            ("/team/inner/numpy/", "a"),
+            ("/team/inner/simple/numpy/", "b"),
+            ("/team/inner/simplest/numpy/", "a"),
+            ("/other/numpy/", "c"),
+            ("/files/numpy.whl", "a"),
+        ] {
+            let url = Url::parse(&format!("https://host{path}")).unwrap();
+            assert_eq!(logins.get(&url).unwrap().user, user, "{path}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a wheel says about itself: `METADATA` and `WHEEL`.
 
 use crate::error::WheelProblem;
-use crate::filename::WheelFilename;
+use crate::filename::{WheelFilename, same_release};
 use crate::marker::Marker;
 use crate::name::Name;
 use crate::requirement::{Refused, Requirement};
@@ -85,13 +85,8 @@ impl Metadata {
             file: "METADATA",
             reason,
         })?;
-        let identity = |what, found: String, expected: String| Err(WheelProblem::Identity { what, found, expected });
-        if metadata.name != filename.name {
-            return identity("name", metadata.name.to_string(), filename.name.to_string());
-        }
-        if metadata.version != filename.version {
-            return identity("version", metadata.version.to_string(), filename.version.to_string());
-        }
+        let expected = (&filename.name, &filename.version);
+        same_release((&metadata.name, &metadata.version), expected)?;
         Ok(metadata)
     }
 

@@ -60,12 +60,6 @@ struct Kept {
     body: Vec<u8>,
 }
 
-/// What a server answered.
-enum Fetched {
-    Same { fresh_for: u64 },
-    Page(Record, Vec<u8>),
-}
-
 /// A listing, and why it may be outdated if the index could not be asked. No listing: the index does not know the project.
 pub(crate) type Found = (Option<Listing>, Option<IndexProblem>);
 
@@ -115,27 +109,9 @@ impl Pages<'_> {
             // Waiting long for a server is worth less when its last answer is here.
             get.retries = self.retries.min(1);
         }
-        let fetched = self
+        let page = self
             .client
-            .get(self.budget, &get, |answer| Ok(answered(answer, kept.is_some())?))?;
-        let page = match (fetched, kept) {
-            (Fetched::Same { fresh_for }, Some(kept)) => {
-                let record = Record {
-                    fresh_for,
-                    fetched: now(),
-                    url: kept.record.url.clone(),
-                    etag: kept.record.etag.clone(),
-                    last_modified: kept.record.last_modified.clone(),
-                    ..kept.record
-                };
-                Kept {
-                    record,
-                    body: kept.body.clone(),
-                }
-            }
-            (Fetched::Page(record, body), _) => Kept { record, body },
-            (Fetched::Same { .. }, None) => return Ok(None),
-        };
+            .get(self.budget, &get, |answer| Ok(answered(answer, kept)?))?;
         // Read first: what is no page is not kept.
         let listing = self.read(&page, name)?;
         self.keep(key, &page)?;
@@ -186,24 +162,37 @@ impl Kept {
         let age = now().checked_sub(self.record.fetched);
         age.is_some_and(|age| age < self.record.fresh_for)
     }
+
+    /// The same page, which its server says is still what it would send.
+    fn again(&self, fresh_for: Duration) -> Kept {
+        let record = &self.record;
+        Kept {
+            record: Record {
+                url: record.url.clone(),
+                etag: record.etag.clone(),
+                last_modified: record.last_modified.clone(),
+                fresh_for: fresh_for.as_secs(),
+                fetched: now(),
+                ..*record
+            },
+            body: self.body.clone(),
+        }
+    }
 }
 
-fn answered(answer: Answer, may_be_same: bool) -> Result<Fetched, IndexProblem> {
+/// The page that an answer brings, or says to be the one that is kept.
+fn answered(answer: Answer, kept: Option<&Kept>) -> Result<Kept, IndexProblem> {
     let mut fresh_for = fresh_for(answer.header(header::CACHE_CONTROL))
         .unwrap_or(FRESH)
         .min(MAX_FRESH);
-    let known = match answer.status {
-        200 => true,
-        304 if may_be_same => {
-            return Ok(Fetched::Same {
-                fresh_for: fresh_for.as_secs(),
-            });
-        }
-        404 | 410 => {
+    let known = match (answer.status, kept) {
+        (200, _) => true,
+        (304, Some(kept)) => return Ok(kept.again(fresh_for)),
+        (404 | 410, _) => {
             fresh_for = fresh_for.min(UNKNOWN);
             false
         }
-        status => {
+        (status, _) => {
             let url = redacted(&answer.url);
             return Err(IndexProblem::Status { url, status });
         }
@@ -234,7 +223,7 @@ fn answered(answer: Answer, may_be_same: bool) -> Result<Fetched, IndexProblem> 
         fetched: now(),
     };
     let body = if known { answer.read()? } else { vec![] };
-    Ok(Fetched::Page(record, body))
+    Ok(Kept { record, body })
 }
 
 /// How long an answer may be used, by its `Cache-Control`.

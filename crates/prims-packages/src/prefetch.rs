@@ -44,10 +44,21 @@ impl Prefetch {
         }
     }
 
+    /// Forgets what is not asked for yet, so that installing need not share connections and budget with it.
+    pub(crate) fn stop(&self) {
+        let mut queue = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Queue { seen, waiting, .. } = &mut *queue;
+        for name in waiting.drain(..) {
+            seen.remove(&name);
+        }
+    }
+
     fn work(&self, indexes: &Indexes) {
         while let Some(name) = self.next() {
             if let Ok(Some(listing)) = indexes.listing(&name)
                 && let Some(offer) = likely(&listing, indexes.bundle().target())
+                // For what may not be needed nobody fetches parts of a wheel, or all of it.
+                && indexes.has_metadata_at_hand(offer)
             {
                 let _ = indexes.metadata(offer);
             }

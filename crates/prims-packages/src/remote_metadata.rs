@@ -46,6 +46,21 @@ impl Indexes {
         Ok(text)
     }
 
+    /// Whether `METADATA` of a wheel can be had for at most one small request.
+    pub(crate) fn has_metadata_at_hand(&self, offer: &Offer) -> bool {
+        let is_kept = |digest: &String| {
+            let metadata = self.cache().find("metadata", &metadata_key(digest));
+            metadata.is_ok_and(|found| found.is_some())
+        };
+        match &offer.place {
+            Place::Bundled | Place::File(_) => true,
+            Place::Url(_) => offer
+                .sha256
+                .as_ref()
+                .is_some_and(|digest| offer.metadata.is_some() || is_kept(digest)),
+        }
+    }
+
     /// Fails when a wheel says something else about itself than was used before it was there, and forgets what was used.
     pub(crate) fn compare_metadata(&self, digest: &str, filename: &str, text: &[u8]) -> Result<(), Error> {
         match self.known_metadata(Some(digest))? {

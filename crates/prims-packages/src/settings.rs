@@ -72,7 +72,7 @@ impl IndexSettings {
     ///
     /// # Errors
     /// As [`IndexSettings::from_environment`].
-    pub fn from_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<IndexSettings, Error> {
+    fn from_variables(get: impl Fn(&str) -> Option<OsString>) -> Result<IndexSettings, Error> {
         let text = |name: &str| {
             get(name)
                 .and_then(|value| value.into_string().ok())

@@ -23,16 +23,19 @@ pub struct KeyTimes {
     pub fresh: Duration,
     /// After this they are not used, even if they cannot be fetched again.
     pub stale: Duration,
-    /// Between two attempts to fetch them, whatever tokens come.
+    /// Between two attempts to fetch them, from the end of one to the beginning of the next, whatever tokens come.
     pub between: Duration,
+    /// For one answer of the issuer. Finding and fetching the keys takes up to three.
+    pub answer: Duration,
 }
 
 impl KeyTimes {
-    /// Ten minutes, a day, ten seconds.
+    /// Ten minutes, a day, ten seconds, ten seconds.
     pub const DEFAULT: KeyTimes = KeyTimes {
         fresh: Duration::from_secs(600),
         stale: Duration::from_secs(24 * 3600),
         between: Duration::from_secs(10),
+        answer: Duration::from_secs(10),
     };
 }
 
@@ -70,7 +73,7 @@ impl KeySource {
             allow: named.iter().filter_map(|url| url.host_str().map(Into::into)).collect(),
             max_bytes: ByteSize(MAX_DOCUMENT),
             max_upload: ByteSize(1),
-            timeout: Duration::from_secs(10),
+            timeout: times.answer,
         };
         Ok(KeySource {
             issuer: issuer.to_owned(),
@@ -84,17 +87,28 @@ impl KeySource {
 
     /// Keys among which the token's should be.
     pub(super) async fn for_token(&self, token: &Token) -> Result<Keys, Denied> {
-        if let Some(keys) = self.fresh(token) {
+        if let Some(keys) = self.fitting(token, self.times.fresh) {
             return Ok(keys);
         }
-        let mut attempt = self.attempt.lock().await;
+        let mut attempt = match self.attempt.try_lock() {
+            Ok(attempt) => attempt,
+            // While somebody else waits for the issuer, older keys are good enough.
+            Err(_) => match self.fitting(token, self.times.stale) {
+                Some(keys) => return Ok(keys),
+                None => self.attempt.lock().await,
+            },
+        };
         // Somebody else may have fetched them meanwhile.
-        if let Some(keys) = self.fresh(token) {
+        if let Some(keys) = self.fitting(token, self.times.fresh) {
             return Ok(keys);
         }
         if attempt.is_none_or(|last| last.elapsed() >= self.times.between) {
+            // Now, as the request that asks may be given up, and at the end, as an issuer that is slow should not be asked again at once
+            // by each of those who waited.
             *attempt = Some(Instant::now());
-            match self.fetch().await {
+            let fetched = self.fetch().await;
+            *attempt = Some(Instant::now());
+            match fetched {
                 Ok(keys) => *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some((keys, Instant::now())),
                 Err(error) => tracing::warn!(error, "the keys of the authorization server cannot be had"),
             }
@@ -108,9 +122,9 @@ impl KeySource {
         (fetched.elapsed() < age).then(|| keys.clone())
     }
 
-    /// Keys that are not due yet and have one for the token; a token of an unknown key may mean that there are new ones.
-    fn fresh(&self, token: &Token) -> Option<Keys> {
-        let keys = self.known(self.times.fresh)?;
+    /// Keys up to an age that have one for the token; a token of an unknown key may mean that there are new ones.
+    fn fitting(&self, token: &Token, age: Duration) -> Option<Keys> {
+        let keys = self.known(age)?;
         keys.iter().any(|key| token.fits(key)).then_some(keys)
     }
 

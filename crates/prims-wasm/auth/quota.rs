@@ -69,7 +69,10 @@ impl Quotas {
 
     /// Begins a request.
     pub fn admit(self: &Arc<Self>, caller: &str) -> Result<Ticket, Exceeded> {
-        let now = Instant::now();
+        self.admit_at(caller, Instant::now())
+    }
+
+    fn admit_at(self: &Arc<Self>, caller: &str, now: Instant) -> Result<Ticket, Exceeded> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         if callers.accounts.len() >= MAX_CALLERS && !callers.accounts.contains_key(caller) {
             self.forget(&mut callers, now);
@@ -136,51 +139,47 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{SettingArguments, Settings};
+    use crate::settings::Settings;
 
-    fn settings(flags: &[(&'static str, &str)]) -> AuthSettings {
-        let given = flags
-            .iter()
-            .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
-            .collect();
-        Settings::load_with(&SettingArguments { config: None, given }, &|_| None)
-            .unwrap()
-            .auth
+    fn quotas(flags: &[(&'static str, &str)]) -> Arc<Quotas> {
+        Quotas::new(&Settings::of(flags).auth)
     }
 
     #[test]
     fn quotas_of_each_caller() {
-        let flags = [("caller-rate", "1"), ("caller-burst", "3"), ("caller-concurrency", "2")];
-        let quotas = Quotas::new(&settings(&flags));
-        let first = quotas.admit("a").unwrap();
-        let second = quotas.admit("a").unwrap();
-        assert_eq!(quotas.admit("a").unwrap_err().what, "too many requests in progress");
+        let limited = quotas(&[("caller-rate", "1"), ("caller-burst", "3"), ("caller-concurrency", "2")]);
+        let now = Instant::now();
+        let admit = |caller| limited.admit_at(caller, now);
+        let first = admit("a").unwrap();
+        let second = admit("a").unwrap();
+        assert_eq!(admit("a").unwrap_err().what, "too many requests in progress");
         drop(first);
-        let third = quotas.admit("a").unwrap();
+        let third = admit("a").unwrap();
         drop((second, third));
-        let exceeded = quotas.admit("a").unwrap_err();
+        let exceeded = admit("a").unwrap_err();
         assert_eq!(exceeded.what, "too many requests");
-        assert!(exceeded.wait <= Duration::from_secs(1));
+        assert_eq!(exceeded.wait, Duration::from_secs(1));
         // Others are not affected.
-        assert!(quotas.admit("b").is_ok());
-        let unlimited = Quotas::new(&settings(&[("caller-rate", "0"), ("caller-concurrency", "0")]));
+        assert!(admit("b").is_ok());
+        assert!(limited.admit_at("a", now + Duration::from_secs(1)).is_ok());
+        let unlimited = quotas(&[("caller-rate", "0"), ("caller-concurrency", "0")]);
         let tickets: Vec<_> = (0..10_000).map(|_| unlimited.admit("a").unwrap()).collect();
         assert_eq!(tickets.len(), 10_000);
     }
 
     #[test]
     fn callers_that_are_remembered_are_bounded() {
-        let quotas = Quotas::new(&settings(&[("caller-rate", "1000"), ("caller-burst", "1")]));
+        let quotas = quotas(&[("caller-rate", "1000"), ("caller-burst", "1")]);
+        let now = Instant::now();
         let name = |number: usize| format!("caller {number}");
         let tickets: Vec<_> = (0..MAX_CALLERS)
-            .map(|number| quotas.admit(&name(number)).unwrap())
+            .map(|number| quotas.admit_at(&name(number), now).unwrap())
             .collect();
-        assert_eq!(quotas.admit("one more").unwrap_err().what, "too many callers");
+        assert_eq!(quotas.admit_at("one more", now).unwrap_err().what, "too many callers");
         assert_eq!(quotas.callers.lock().unwrap().accounts.len(), MAX_CALLERS);
         // When they are done and have waited long enough to have a full bucket, others may come.
         drop(tickets);
-        std::thread::sleep(SWEEP);
-        assert!(quotas.admit("one more").is_ok());
+        assert!(quotas.admit_at("one more", now + SWEEP).is_ok());
         assert_eq!(quotas.callers.lock().unwrap().accounts.len(), 1);
     }
 }

@@ -2,7 +2,7 @@
 //! are made by the test, except the RSA key: there is nothing here that makes those.
 
 use super::{Authenticator, Caller, Denied, Error, KeyTimes};
-use crate::settings::{AuthSettings, SettingArguments, Settings};
+use crate::settings::{AuthSettings, Settings};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
@@ -16,7 +16,7 @@ use ring::signature::{
 use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,13 +24,7 @@ const ALICE: &str = "alice-0123456789abcdef0123456789";
 const BOB: &str = "bob-fedcba9876543210fedcba9876543210";
 
 fn settings(flags: &[(&'static str, &str)]) -> AuthSettings {
-    let given = flags
-        .iter()
-        .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
-        .collect();
-    Settings::load_with(&SettingArguments { config: None, given }, &|_| None)
-        .unwrap()
-        .auth
+    Settings::of(flags).auth
 }
 
 fn endpoint() -> url::Url {
@@ -279,6 +273,8 @@ struct Issuer {
     fetches: Arc<AtomicUsize>,
     /// What its metadata says it is.
     name: Arc<Mutex<String>>,
+    /// Whether those who ask for keys wait for an answer in vain.
+    hangs: Arc<AtomicBool>,
 }
 
 impl Issuer {
@@ -290,16 +286,23 @@ impl Issuer {
             keys: Arc::new(Mutex::new(keys)),
             fetches: Arc::default(),
             name: Arc::new(Mutex::new(url.clone())),
+            hangs: Arc::default(),
         };
         let (keys, fetches, name) = (issuer.keys.clone(), issuer.fetches.clone(), issuer.name.clone());
+        let hangs = issuer.hangs.clone();
         let metadata = move || {
             let metadata = json!({"issuer": *name.lock().unwrap(), "jwks_uri": format!("{url}/keys")});
             async move { Json(metadata) }
         };
         let set = move || {
             fetches.fetch_add(1, Ordering::SeqCst);
-            let set = json!({"keys": *keys.lock().unwrap()});
-            async move { Json(set) }
+            let (set, hangs) = (json!({"keys": *keys.lock().unwrap()}), hangs.load(Ordering::SeqCst));
+            async move {
+                if hangs {
+                    std::future::pending::<()>().await;
+                }
+                Json(set)
+            }
         };
         let router = Router::new()
             .route("/.well-known/openid-configuration", get(metadata))
@@ -512,6 +515,58 @@ async fn keys_are_replaced_when_the_issuer_replaces_them() {
         assert!(matches!(task.await.unwrap(), Err(Denied::Invalid(_))));
     }
     assert_eq!(issuer.fetches.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn an_issuer_that_hangs_locks_nobody_out() {
+    let signer = Signer::ed();
+    let issuer = Issuer::start(vec![signer.jwk("a")]).await;
+    let times = KeyTimes {
+        between: Duration::ZERO,
+        fresh: Duration::ZERO,
+        answer: Duration::from_secs(300),
+        ..KeyTimes::DEFAULT
+    };
+    let resource = Arc::new(issuer.resource(times));
+    let token = signer.good("a", &issuer.url);
+    assert!(with_token(&resource, &token).await.is_ok());
+    issuer.hangs.store(true, Ordering::SeqCst);
+    let waiting = tokio::spawn({
+        let (resource, token) = (resource.clone(), token.clone());
+        async move { with_token(&resource, &token).await }
+    });
+    let fetches = async |count: usize| {
+        while issuer.fetches.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), fetches(2)).await.unwrap();
+    // One request asks; what is known of keys is good for the others meanwhile.
+    let others = async {
+        for _ in 0..20 {
+            assert!(with_token(&resource, &token).await.is_ok());
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), others).await.unwrap();
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 2);
+    waiting.abort();
+
+    // Those who cannot but wait wait for one answer, and not for one each.
+    let times = KeyTimes {
+        between: Duration::from_secs(3),
+        answer: Duration::from_secs(3),
+        ..KeyTimes::DEFAULT
+    };
+    let resource = Arc::new(issuer.resource(times));
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (resource, token) = (resource.clone(), token.clone());
+        tasks.spawn(async move { with_token(&resource, &token).await });
+    }
+    for denied in tasks.join_all().await {
+        assert_eq!(denied, Err(Denied::Unavailable));
+    }
+    assert_eq!(issuer.fetches.load(Ordering::SeqCst), 3);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Bearer tokens from a file that is read again when it changes.
 
 use super::Error;
+use crate::hex::hex;
 use sha2::{Digest, Sha256};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -159,7 +160,7 @@ fn token(line: &str) -> Option<Token> {
         Some(name) if (1..=64).contains(&name.len()) && of(name, "-._") => name.to_owned(),
         Some(_) => return None,
         // Without a name the caller is known by what does not give the token away.
-        None => digest[..6].iter().map(|byte| format!("{byte:02x}")).collect(),
+        None => hex(&digest[..6]),
     };
     Some(Token { name, digest })
 }

@@ -71,8 +71,6 @@ pub struct Fetched {
     pub bytes: Bytes,
     /// The type the server names, without parameters.
     pub mime: Option<String>,
-    /// Where it was in the end.
-    pub final_url: Url,
 }
 
 /// Fetches and uploads.
@@ -213,7 +211,6 @@ impl Fetcher {
         Ok(Fetched {
             bytes: bytes.into(),
             mime,
-            final_url: url,
         })
     }
 

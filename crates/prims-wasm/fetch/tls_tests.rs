@@ -2,7 +2,7 @@
 //! are trusted is the process's environment, so the part that trusts this one is this program, started again.
 
 use super::{FetchError, Fetcher, Lookup, Pace};
-use crate::settings::{SettingArguments, Settings};
+use crate::settings::Settings;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -48,8 +48,7 @@ fn serve() -> SocketAddr {
 
 /// One for which every name leads to the server's address.
 fn fetcher() -> Fetcher {
-    let given = [("fetch-allow", vec!["127.0.0.2".to_owned()])].into();
-    let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).unwrap();
+    let settings = Settings::of(&[("fetch-allow", "127.0.0.2")]);
     let lookup: Lookup = Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.2".parse().unwrap()]) }));
     Fetcher::with(&settings.fetch, lookup, Pace::DEFAULT).unwrap()
 }

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs::File;
 use std::io::Read;
 use std::pin::Pin;
@@ -143,6 +144,9 @@ fn download(artifact: Artifact, name: &str) -> Response<Body> {
     response
 }
 
+/// What is escaped in an extended parameter of a header (RFC 8187).
+const EXTENDED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
 /// `attachment` with the name (RFC 6266): what is plain as it is, else an approximation and the name in UTF-8, escaped.
 fn disposition(name: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || " -_.+()[]@,=".contains(c);
@@ -156,14 +160,7 @@ fn disposition(name: &str) -> String {
     if approximation == name {
         return format!("attachment; filename=\"{name}\"");
     }
-    let mut escaped = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            escaped.push(char::from(byte));
-        } else {
-            escaped += &format!("%{byte:02X}");
-        }
-    }
+    let escaped = utf8_percent_encode(&name, EXTENDED);
     format!("attachment; filename=\"{approximation}\"; filename*=UTF-8''{escaped}")
 }
 

@@ -180,16 +180,10 @@ fn only(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{SettingArguments, Settings};
+    use crate::settings::Settings;
 
     fn names(flags: &[(&'static str, &str)]) -> Names {
-        let given = flags
-            .iter()
-            .map(|(flag, text)| (*flag, vec![(*text).to_owned()]))
-            .collect();
-        let arguments = SettingArguments { config: None, given };
-        let settings = Settings::load_with(&arguments, &|_| None).unwrap();
-        Names::new(&settings.server).ok().unwrap()
+        Names::new(&Settings::of(flags).server).ok().unwrap()
     }
 
     fn check(names: &Names, host: &str, origin: Option<&str>) -> Result<(), Foreign> {

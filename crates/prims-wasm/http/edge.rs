@@ -9,6 +9,7 @@ use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
 use super::{Readiness, held};
 use crate::auth::{Authenticator, Caller, Denied, Quotas, Ticket};
+use crate::hex::hex;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{
@@ -288,7 +289,7 @@ fn share(headers: &mut HeaderMap, origin: HeaderValue) {
 fn request_id() -> String {
     let mut bytes = [0; 8];
     match getrandom::fill(&mut bytes) {
-        Ok(()) => bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Ok(()) => hex(&bytes),
         Err(_) => "unknown".into(),
     }
 }

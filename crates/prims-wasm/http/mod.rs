@@ -112,8 +112,8 @@ impl Readiness {
             .compare_exchange(Self::STARTING, Self::READY, Ordering::SeqCst, Ordering::SeqCst);
     }
 
-    /// Whether they can.
-    pub fn is_ready(&self) -> bool {
+    #[cfg(test)]
+    fn is_ready(&self) -> bool {
         self.0.load(Ordering::SeqCst) == Self::READY
     }
 

@@ -1,5 +1,6 @@
 //! The one place where async meets what blocks: permits, threads, cancelling, panics.
 
+use crate::hex::hex;
 use prims_interpreter::ProgressFactory;
 use prims_sandbox::{Cancel, Progress, ProgressSink};
 use std::cell::RefCell;
@@ -41,7 +42,7 @@ impl Incident {
         let mut bytes = [0; 6];
         // Without entropy all incidents have one name, which is the least of the problems then.
         let _ = getrandom::fill(&mut bytes);
-        let incident = Incident(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
+        let incident = Incident(hex(&bytes));
         tracing::error!(%incident, "{what}");
         incident
     }

@@ -116,6 +116,14 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Settings of these flags and nothing else, each with one value.
+    #[cfg(test)]
+    pub(crate) fn of(flags: &[(&'static str, &str)]) -> Settings {
+        let given = flags.iter().map(|(flag, text)| (*flag, vec![(*text).to_owned()]));
+        let given = given.collect();
+        Settings::load_with(&SettingArguments { config: None, given }, &|_| None).unwrap()
+    }
+
     /// The settings of a command that serves nobody: who runs it may have whatever the program can do.
     pub fn load_local<const LIMITS: bool>(arguments: &LocalArguments<LIMITS>) -> Result<Settings, Error> {
         let environment = |name: &str| std::env::var(name).ok();

@@ -1,10 +1,11 @@
-//! Other processes: this test program, started again with a role.
+//! What this test program does when it is started again with a role.
 
+use crate::process::{itself, say};
 use crate::support::{build_dir, build_file, check_dir, check_file, key, open, write_file};
 use prims_cache::{Cache, Error};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::time::Duration;
 
 const ROLE: &str = "PRIMS_CACHE_TEST_ROLE";
@@ -16,36 +17,9 @@ pub(crate) fn spawn(role: &str, folder: &Path) -> Child {
 }
 
 pub(crate) fn command(role: &str, folder: &Path) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "children::child", "--nocapture", "--test-threads=1"]);
+    let mut command = itself();
     command.env(ROLE, role).env(FOLDER, folder);
     command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
-    command
-}
-
-/// Waits until a child says something.
-pub(crate) fn wait_for(child: &mut Child, word: &str) {
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap());
-    let mut line = String::new();
-    while !line.trim_end().ends_with(word) {
-        line.clear();
-        assert!(
-            lines.read_line(&mut line).unwrap() > 0,
-            "the child ended without saying `{word}`"
-        );
-    }
-}
-
-/// Lets a child end and takes what it said.
-pub(crate) fn finish(mut child: Child) -> String {
-    drop(child.stdin.take());
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    said
 }
 
 /// Not a test of its own: what a child does. Without a role it does nothing.
@@ -63,12 +37,6 @@ fn child() {
         "try-to-write" => try_to_write(folder),
         other => panic!("no such role: {other}"),
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the parent reads it")]
-fn say(what: &str) {
-    println!("{what}");
-    std::io::stdout().flush().unwrap();
 }
 
 fn wait_for_end_of_input() {

@@ -1,6 +1,7 @@
 //! Disks that are full, folders that cannot be written.
 
-use crate::children::{command, finish};
+use crate::children::command;
+use crate::process::{finish, with_small_files};
 use crate::support::*;
 use prims_cache::Origin;
 use std::fs;
@@ -50,19 +51,7 @@ fn a_folder_that_cannot_be_written_is_an_error_with_a_hint() {
 fn a_limit_on_file_sizes_is_an_error_with_a_hint_and_publishes_nothing() {
     let (folder, cache) = cache();
     let child = command("try-to-write", folder.path());
-    // The signal that comes with the limit is ignored, so that writing fails, as it does on a full disk.
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\""])
-        .arg(child.get_program())
-        .args(child.get_args());
-    for (name, value) in child.get_envs() {
-        limited.env(name, value.unwrap());
-    }
-    limited
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped());
-    let said = finish(limited.spawn().unwrap());
+    let said = finish(with_small_files(&child).spawn().unwrap());
     assert_eq!(said.matches("no space | free some space").count(), 2, "{said}");
     assert_eq!(cache.info().unwrap().kinds, []);
     assert_eq!(leftovers(folder.path()), Vec::<std::path::PathBuf>::new());

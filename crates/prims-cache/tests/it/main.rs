@@ -7,4 +7,6 @@ mod children;
 mod concurrency;
 mod housekeeping;
 mod limits;
+mod process;
+mod random;
 mod support;

@@ -1,6 +1,7 @@
 //! What the tests share.
 
-use prims_cache::{Cache, DirEntry, DirWriter, Error, FileEntry, Key, Origin};
+pub(crate) use crate::random::Random;
+use prims_cache::{Cache, Cleaned, DirEntry, DirWriter, Error, FileEntry, Key, Origin};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -17,30 +18,6 @@ pub(crate) fn open(folder: &Path) -> Cache {
 
 pub(crate) fn key(number: u32) -> Key {
     Key::new("test").with("number", &number.to_le_bytes())
-}
-
-/// Numbers that look random and are the same every time.
-pub(crate) struct Random(u64);
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Random {
-        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound
-    }
-
-    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
-        (0..len).map(|_| self.next() as u8).collect()
-    }
 }
 
 /// What the file entry with a number holds: data, a hole, data, a hole, and a length that is no multiple of anything.
@@ -134,4 +111,37 @@ pub(crate) fn leftovers(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+/// Cleans until no more entries than these are in use, and adds up what was done: a process that a test beside this one is starting
+/// holds copies of our descriptors, and with them their locks, for a moment.
+pub(crate) fn settled(in_use: u64, clean: impl Fn() -> Cleaned) -> Cleaned {
+    let mut all = clean();
+    for _ in 0..100 {
+        if all.in_use <= in_use {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let more = clean();
+        all = Cleaned {
+            removed: all.removed + more.removed,
+            bytes: all.bytes + more.bytes,
+            in_use: more.in_use,
+        };
+    }
+    all
+}
+
+/// Fails if anything but entries and locks stays in the folder, however often it is tidied.
+pub(crate) fn nothing_left(folder: &Path, tidy: impl Fn() -> Cleaned) {
+    let mut left = leftovers(folder);
+    for _ in 0..100 {
+        if left.is_empty() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        tidy();
+        left = leftovers(folder);
+    }
+    panic!("{left:?} stays");
 }

@@ -35,7 +35,7 @@ pub fn imported_names(code: &str) -> BTreeSet<String> {
 
 /// What `import` is followed by: `a.b as c, d`.
 fn modules(tokens: &[Token<'_>], mut at: usize, names: &mut BTreeSet<String>) -> usize {
-    loop {
+    while names.len() < MAX_NAMES {
         let (module, end) = dotted(tokens, at);
         let Some(module) = module else { return end.max(at) };
         names.insert(module.to_owned());
@@ -45,9 +45,10 @@ fn modules(tokens: &[Token<'_>], mut at: usize, names: &mut BTreeSet<String>) ->
         }
         match tokens.get(at) {
             Some(Token::Comma) => at += 1,
-            _ => return at,
+            _ => break,
         }
     }
+    at
 }
 
 /// The first part of a dotted name and where the name ends.
@@ -337,6 +338,9 @@ mod tests {
         let nested = "f'{f\"{".repeat(10_000);
         assert_eq!(found(&nested), "");
         let many: String = (0..5_000).map(|index| format!("import m{index}\n")).collect();
+        assert_eq!(imported_names(&many).len(), MAX_NAMES);
+        let many: Vec<String> = (0..5_000).map(|index| format!("m{index}")).collect();
+        let many = format!("import {}", many.join(", "));
         assert_eq!(imported_names(&many).len(), MAX_NAMES);
     }
 

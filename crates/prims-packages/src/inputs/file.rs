@@ -1,6 +1,7 @@
 //! Files of requirements.
 
 use crate::error::{Error, FileProblem};
+use crate::index::digest_of;
 use crate::inputs::Inputs;
 use crate::requirement::{Requirement, shorten};
 use std::collections::BTreeSet;
@@ -76,18 +77,12 @@ impl Reader<'_> {
         let text = parts.next().unwrap_or_default().trim();
         let mut hashes = BTreeSet::new();
         for option in parts {
-            let option = option.trim();
-            let value = option
-                .strip_prefix("hash")
-                .and_then(|rest| rest.trim_start().strip_prefix(['=', ' ']));
-            let value = match value {
-                Some(value) => value.trim(),
-                None => match option.strip_prefix("hash ") {
-                    Some(value) => value.trim(),
-                    None => return Err(FileProblem::Option(shorten(&format!("--{option}")))),
-                },
+            let option = format!("--{}", option.trim());
+            let Some(("--hash", value)) = split_option(&option) else {
+                return Err(FileProblem::Option(shorten(&option)));
             };
-            hashes.insert(sha256(value).ok_or_else(|| FileProblem::Hash(shorten(value)))?);
+            let digest = value.strip_prefix("sha256:").and_then(digest_of);
+            hashes.insert(digest.ok_or_else(|| FileProblem::Hash(shorten(value)))?);
         }
         let requirement = Requirement::parse(text).map_err(|reason| FileProblem::Requirement {
             requirement: shorten(text),
@@ -207,13 +202,6 @@ fn split_option(line: &str) -> Option<(&str, &str)> {
     let end = if line.starts_with("--") { end } else { end.min(2) };
     let (option, value) = (line.get(..end)?, line.get(end..)?);
     Some((option, value.trim_start_matches([' ', '=', '\t']).trim()))
-}
-
-/// The digits of `sha256:…`, in lower case.
-pub(crate) fn sha256(text: &str) -> Option<String> {
-    let digits = text.strip_prefix("sha256:")?;
-    let is_digest = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_digest.then(|| digits.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -10,8 +10,6 @@ use crate::target::Target;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-pub(crate) use file::sha256;
-
 /// Everything that decides which wheels are chosen, beside what there is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Inputs {

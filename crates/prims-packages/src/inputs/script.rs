@@ -20,6 +20,10 @@ struct Block {
 
 /// The requirements of the block, if there is one.
 pub(super) fn dependencies(code: &str, target: &Target) -> Result<Vec<String>, Error> {
+    // Most code has no block, and this runs before every one.
+    if !code.contains("# /// script") {
+        return Ok(vec![]);
+    }
     let blocks = blocks(code);
     let content = match &blocks[..] {
         [] => return Ok(vec![]),
@@ -69,7 +73,9 @@ fn blocks(code: &str) -> Vec<String> {
         // between the two.
         let close = (1..comments).rev().find(|index| rest[*index] == "# ///");
         let Some(close) = close else {
-            at += 1;
+            // What closes no block here closes none that begins further down in the same comment: looking again at each line would
+            // take quadratic time.
+            at += 1 + comments;
             continue;
         };
         if kind == "script" {
@@ -127,6 +133,23 @@ mod tests {
         ] {
             assert_eq!(found(none).unwrap(), Vec::<String>::new(), "{none:?}");
         }
+    }
+
+    #[test]
+    fn blocks_without_an_end_take_no_quadratic_time() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in ["# /// a\n", "# /// script\n", "# ///\n# /// script\n"] {
+                let code = line.repeat((1 << 20) / line.len());
+                let _ = sender.send((blocks(&code).len(), blocks(&format!("{code}\n{code}")).len()));
+            }
+        });
+        // The time it would take otherwise is minutes.
+        let found = || receiver.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+        assert_eq!(found(), (0, 0));
+        assert_eq!(found(), (0, 0));
+        // The last line that closes is that of the first block.
+        assert_eq!(found(), (1, 2));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::catalog::{Lock, LockedWheel, Place};
 use crate::error::LockProblem;
 use crate::filename::WheelFilename;
-use crate::inputs::sha256;
+use crate::index::digest_of;
 use crate::marker::Marker;
 use crate::name::Name;
 use crate::target::{BuiltFor, Target};
@@ -177,8 +177,7 @@ pub(super) fn read(text: &str, target: &Target, folder: Option<&Path>) -> Result
 }
 
 fn check_file(file: &File, target: &Target) -> Result<(), LockProblem> {
-    let is_known = file.lock_version == "1.0" || file.lock_version.starts_with("1.");
-    if !is_known {
+    if !file.lock_version.starts_with("1.") {
         return Err(LockProblem::Version(file.lock_version.chars().take(40).collect()));
     }
     let too_many = |found: usize, limit: usize, unit: &'static str| match found > limit {
@@ -263,10 +262,7 @@ fn locked(
         }
     }
     let (filename, wheel) = best.ok_or_else(|| LockProblem::NoWheel(name.to_string()))?;
-    let digest = wheel
-        .hashes
-        .get("sha256")
-        .and_then(|digits| sha256(&format!("sha256:{digits}")));
+    let digest = wheel.hashes.get("sha256").and_then(|digits| digest_of(digits));
     let mut dependencies: Vec<Name> = package
         .dependencies
         .iter()

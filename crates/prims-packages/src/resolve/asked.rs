@@ -114,13 +114,29 @@ pub(crate) fn text(requirement: &Requirement) -> String {
     requirement.versions.to_string().replace(", ", ",")
 }
 
-/// Adds specifiers to a list of them, once.
+/// Adds specifiers to a list of them, each once.
 pub(crate) fn join(words: &mut String, more: &str) {
-    if more.is_empty() || words.split(',').any(|known| known == more) {
-        return;
+    for one in more.split(',') {
+        if one.is_empty() || words.split(',').any(|known| known == one) {
+            continue;
+        }
+        if !words.is_empty() {
+            words.push(',');
+        }
+        words.push_str(one);
     }
-    if !words.is_empty() {
-        words.push(',');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_said_twice() {
+        let mut words = String::new();
+        for more in [">=1,<2", ">=1,<2", "", "<2,!=1.5", ">=1"] {
+            join(&mut words, more);
+        }
+        assert_eq!(words, ">=1,<2,!=1.5");
     }
-    words.push_str(more);
 }

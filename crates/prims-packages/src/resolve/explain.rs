@@ -4,7 +4,7 @@
 //! be used. Readers act on facts, so the argument is the facts, in the order in which one leads to the next, one for each pair of
 //! packages however many versions there are.
 
-use crate::error::{Error, NoWheel};
+use crate::error::{Error, NoWheel, missing};
 use crate::name::Name;
 use crate::resolve::asked::Asked;
 use crate::resolve::knowledge::Knowledge;
@@ -197,7 +197,7 @@ impl Explainer<'_, '_> {
             return Ok(None);
         };
         let all = miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))?;
-        let own = || unusable.iter().map(|(_, reason)| reason.clone()).max();
+        let own = || nearest(unusable).cloned();
         let Some(reason) = all.or_else(own) else {
             return Ok(None);
         };
@@ -275,7 +275,7 @@ impl Explainer<'_, '_> {
         let why = if project.is_excluded {
             "is excluded by the configuration".to_owned()
         } else if !project.is_known() {
-            "does not exist".to_owned()
+            missing(!self.knowledge.source.has_indexes()).to_owned()
         } else {
             match miss::reason(self.knowledge, self.asked, name, |version| edge.to.contains(version))? {
                 Some(reason) => reason.to_string(),
@@ -293,8 +293,7 @@ impl Explainer<'_, '_> {
         let all = versions
             .iter()
             .fold(VersionSet::empty(), |all, (set, _)| all.union(set));
-        let reason = versions.iter().map(|(_, reason)| reason).max();
-        let reason = reason.map(NoWheel::to_string).unwrap_or_default();
+        let reason = nearest(versions).map(NoWheel::to_string).unwrap_or_default();
         Ok(format!("{} {reason}", self.describe(package, &all)?))
     }
 
@@ -352,6 +351,14 @@ impl Explainer<'_, '_> {
             Some(range) => format!("`{package}{range}`"),
         })
     }
+}
+
+/// The nearest miss among versions that cannot be used.
+fn nearest(versions: &[(VersionSet, NoWheel)]) -> Option<&NoWheel> {
+    versions
+        .iter()
+        .map(|(_, reason)| reason)
+        .max_by_key(|reason| reason.rank())
 }
 
 /// A set as a specifier, as short as the versions that exist allow; `None` when it has them all. A set with gaps is described by its

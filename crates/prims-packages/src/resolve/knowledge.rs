@@ -327,7 +327,7 @@ impl Candidate {
             }
             return true;
         };
-        if reason > self.reason {
+        if reason.rank() > self.reason.rank() {
             self.reason = reason;
         }
         false

@@ -2,7 +2,7 @@
 
 use crate::alternatives;
 use crate::error::{Error, NoWheel};
-use crate::name::{Name, nearest};
+use crate::name::{Name, nearest, popular};
 use crate::resolve::asked::Asked;
 use crate::resolve::knowledge::{Knowledge, Project};
 use crate::resolve::roots;
@@ -47,11 +47,7 @@ pub(crate) fn miss(
         });
     }
     if !project.is_known() {
-        return Ok(Error::NotFound {
-            similar: nearest(name, &knowledge.source.known_names()),
-            name: name_text,
-            required_by,
-        });
+        return Ok(not_found(knowledge, name, required_by));
     }
     if let Some(version) = project.bundled() {
         return Ok(Error::NoVersion {
@@ -82,6 +78,25 @@ pub(crate) fn miss(
             no_wheel(knowledge, name, (String::new(), None), required_by, reason)
         }
     })
+}
+
+fn not_found(knowledge: &Knowledge<'_>, name: &Name, required_by: Option<String>) -> Error {
+    let known = knowledge.source.known_names();
+    let known = known.iter().map(Name::as_str);
+    // What many people ask for is no help where it cannot be had.
+    let (similar, bundled) = if knowledge.source.has_indexes() {
+        (nearest(name, known.chain(popular())), None)
+    } else {
+        let bundled = knowledge.source.bundled().into_iter();
+        let bundled = bundled.map(|(name, version)| format!("{name}=={version}")).collect();
+        (nearest(name, known), Some(bundled))
+    };
+    Error::NotFound {
+        name: name.to_string(),
+        required_by,
+        similar,
+        bundled,
+    }
 }
 
 fn no_wheel(
@@ -131,26 +146,12 @@ pub(crate) fn reason(
             Err(reason) => reason,
         };
         // Of two equally near misses the newer version's says more.
-        let is_nearer = |nearest: &NoWheel| rank(&reason) > rank(nearest);
+        let is_nearer = |nearest: &NoWheel| reason.rank() > nearest.rank();
         if nearest.as_ref().is_none_or(is_nearer) {
             nearest = Some(reason);
         }
     }
     Ok(nearest)
-}
-
-/// How near a miss was; the greatest is the nearest.
-fn rank(reason: &NoWheel) -> u8 {
-    match reason {
-        NoWheel::SourceOnly => 0,
-        NoWheel::OtherPlatforms => 1,
-        NoWheel::OtherPython { .. } => 2,
-        NoWheel::Native(_) => 3,
-        NoWheel::Metadata(_) => 4,
-        NoWheel::PreRelease => 5,
-        NoWheel::Yanked(_) => 6,
-        NoWheel::Hash => 7,
-    }
 }
 
 /// The versions of a project, shortened.

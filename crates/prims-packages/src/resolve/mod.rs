@@ -44,16 +44,18 @@ type Proof = DerivationTree<Package, crate::specifiers::VersionSet, crate::error
 /// Chooses wheels that satisfy what was asked for.
 ///
 /// # Errors
-/// [`Error::UnknownPackage`], [`Error::NoVersion`], [`Error::NoMatchingVersion`], [`Error::NoWheel`], [`Error::Excluded`],
+/// [`Error::NotFound`], [`Error::NoVersion`], [`Error::NoMatchingVersion`], [`Error::NoWheel`], [`Error::Excluded`],
 /// [`Error::UnknownExtra`] and [`Error::MissingHash`] where one package is the reason; [`Error::Conflict`] where several are;
 /// [`Error::TooComplex`] after 30 seconds, 2,000 reads of metadata or 100,000 steps; and what the source fails with.
 pub fn resolve(inputs: &Inputs, target: &Target, source: &dyn Source) -> Result<Lock, Error> {
-    std::thread::scope(|scope| {
+    let lock = std::thread::scope(|scope| {
         let builder = std::thread::Builder::new().name("resolve".into()).stack_size(STACK);
         let handle = builder.spawn_scoped(scope, || resolve_here(inputs, target, source));
         let handle = handle.map_err(|error| Error::Thread(error.kind()))?;
         handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
+    });
+    source.settled();
+    lock
 }
 
 fn resolve_here(inputs: &Inputs, target: &Target, source: &dyn Source) -> Result<Lock, Error> {

@@ -78,6 +78,13 @@ impl Value {
         }
     }
 
+    fn sha256(self) -> Option<String> {
+        match self {
+            Value::Hashes(sha256) => sha256,
+            _ => None,
+        }
+    }
+
     /// Why a file is yanked, if it is.
     fn reason(self) -> Option<String> {
         match self {
@@ -186,7 +193,7 @@ pub(super) fn read(page: &[u8], base: &Url) -> Result<(String, Vec<File>), Strin
         Some(File {
             filename: entry.filename.text()?,
             url: base.join(&entry.url.text()?).ok()?,
-            sha256: entry.hashes.metadata().flatten(),
+            sha256: entry.hashes.sha256(),
             size: entry.size.number(),
             requires_python: entry.requires_python.text(),
             yanked: entry.yanked.reason(),

@@ -5,6 +5,7 @@ mod json;
 
 use crate::catalog::{Listing, MetadataFile, Offer, Place};
 use crate::filename::WheelFilename;
+use crate::index::digest_of;
 use crate::location::{filename, percent_decoded, redacted, without_credentials};
 use crate::name::Name;
 use crate::problem::IndexProblem;
@@ -198,7 +199,7 @@ fn offers(files: Vec<File>, page: &Url, name: &Name, index: &str) -> Result<List
         wheels.push(Offer {
             filename: wheel,
             place,
-            sha256: file.sha256.and_then(sha256),
+            sha256: file.sha256.as_deref().and_then(digest_of),
             size: file.size,
             // A range that does not read is no range, as for other installers.
             requires_python: file
@@ -206,7 +207,7 @@ fn offers(files: Vec<File>, page: &Url, name: &Name, index: &str) -> Result<List
                 .and_then(|text| VersionSpecifiers::from_str(&text).ok()),
             yanked: file.yanked.map(|reason| reason.chars().take(MAX_REASON).collect()),
             metadata: file.metadata.map(|hash| MetadataFile {
-                sha256: hash.and_then(sha256),
+                sha256: hash.as_deref().and_then(digest_of),
             }),
         });
     }
@@ -220,9 +221,12 @@ fn offers(files: Vec<File>, page: &Url, name: &Name, index: &str) -> Result<List
     }
 }
 
-/// Where a file is, if a page at `page` may say so: only a local page leads to local files, and only below its own folder's parent.
+/// Where a file is, if a page at `page` may say so: only a local page leads to local files, and only below its own folder's parent;
+/// an encrypted one leads to nothing unencrypted, as no redirect does.
 fn place(url: &Url, page: &Url) -> Option<Place> {
     match (page.scheme(), url.scheme()) {
+        // Nobody on the way may choose the wheel, if nobody could change the page.
+        ("https", "http") => None,
         (_, "http" | "https") if url.host().is_some() => Some(Place::Url(without_credentials(url))),
         ("file", "file") => {
             let (file, page) = (url.to_file_path().ok()?, page.to_file_path().ok()?);
@@ -233,12 +237,6 @@ fn place(url: &Url, page: &Url) -> Option<Place> {
         }
         _ => None,
     }
-}
-
-/// A SHA-256 in lower-case hexadecimal, if it is one.
-fn sha256(text: String) -> Option<String> {
-    let is_digest = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_digest.then(|| text.to_ascii_lowercase())
 }
 
 /// The version in the name of a source archive, an egg or an installer of a project.

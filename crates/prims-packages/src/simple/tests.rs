@@ -63,6 +63,21 @@ fn a_base_is_followed_and_a_local_page_stays_local() {
 }
 
 #[test]
+fn an_encrypted_page_leads_to_nothing_unencrypted() {
+    let page = "<a href='http://files/a_b-1-py3-none-any.whl'><a href='https://files/a_b-2-py3-none-any.whl'>\
+        <base href='http://files/'><a href='a_b-3-py3-none-any.whl'>";
+    assert_eq!(names(&read(Format::Html, page).unwrap()), ["2"]);
+    let page = r#"{"meta": {"api-version": "1.0"}, "name": "a-b", "files": [{"filename": "a_b-1-py3-none-any.whl", "url": "http://files/a.whl", "hashes": {}},
+        {"filename": "a_b-2-py3-none-any.whl", "url": "//files/a.whl", "hashes": {}}]}"#;
+    assert_eq!(names(&read(Format::Json, page).unwrap()), ["2"]);
+    // What was not encrypted from the beginning may stay so.
+    let url = Url::parse("http://host/simple/a-b/").unwrap();
+    let page = "<a href='http://files/a_b-1-py3-none-any.whl'><a href='https://files/a_b-2-py3-none-any.whl'>";
+    let found = listing(Format::Html, page.as_bytes(), &url, &Name::parse("a-b").unwrap(), "x").unwrap();
+    assert_eq!(names(&found), ["1", "2"]);
+}
+
+#[test]
 fn json_is_read() {
     let page = format!(
         r#"{{"meta": {{"api-version": "1.1"}}, "name": "A_B", "extra": [{{}}], "files": [

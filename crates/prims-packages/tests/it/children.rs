@@ -1,12 +1,13 @@
-//! Other processes: this test program, started again with a role.
+//! What this test program does when it is started again with a role.
 
 use crate::fetching::{lock, open};
-use crate::server::{Server, impatient};
+use crate::process::{itself, say};
+use crate::server::{Server, patience};
 use prims_cache::Cache;
 use prims_packages::{Error, IndexSettings};
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 const ROLE: &str = "PRIMS_PACKAGES_TEST_ROLE";
 const FOLDER: &str = "PRIMS_PACKAGES_TEST_FOLDER";
@@ -19,40 +20,13 @@ pub(crate) fn installing(folder: &Path, server: &Server, names: &[&str]) -> Chil
 }
 
 pub(crate) fn command(folder: &Path, server: &Server, names: &[&str]) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "children::child", "--nocapture", "--test-threads=1"]);
+    let mut command = itself();
     command
         .env(ROLE, "install")
         .env(FOLDER, folder)
         .env(INDEX, server.url("/simple/").as_str())
         .env(NAMES, names.join(" "));
     command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit());
-    command
-}
-
-/// Waits until a child says something.
-pub(crate) fn wait_for(child: &mut Child, word: &str) {
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap());
-    let mut line = String::new();
-    while !line.trim_end().ends_with(word) {
-        line.clear();
-        assert!(
-            lines.read_line(&mut line).unwrap() > 0,
-            "the child ended without saying `{word}`"
-        );
-    }
-}
-
-/// Lets a child end and takes what it said.
-pub(crate) fn finish(mut child: Child) -> String {
-    drop(child.stdin.take());
-    let mut said = String::new();
-    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    assert!(child.wait().unwrap().success(), "{said}");
-    said
 }
 
 /// Not a test of its own: what a child does. Without a role it does nothing.
@@ -63,7 +37,7 @@ fn child() {
     let variable = |name| std::env::var(name).unwrap();
     let settings = IndexSettings {
         default: Some(variable(INDEX).parse().unwrap()),
-        patience: impatient(),
+        patience: patience(),
         ..IndexSettings::default()
     };
     let cache = Cache::open(Some(Path::new(&variable(FOLDER)))).unwrap();
@@ -77,9 +51,4 @@ fn child() {
         Err(Error::Cache(prims_cache::Error::NoSpace { .. })) => say("no space"),
         Err(error) => say(&format!("failed: {error:?}")),
     }
-}
-
-#[expect(clippy::print_stdout, reason = "the parent reads it")]
-fn say(what: &str) {
-    println!("{what}");
 }

@@ -11,7 +11,7 @@ fn an_environment_is_made_once_and_named_by_its_wheels() {
         Draft::of("b", "1.0", "", &[("b.py", "")]),
     ];
     let index = index(&first);
-    let resolve = |names: &[&str]| index.resolve(&Requirements::parse(names).unwrap()).unwrap();
+    let resolve = |names: &[&str]| index.resolve(&Requirements::parse(names).unwrap()).unwrap().unwrap();
     let one = install(&cache, &resolve(&["a", "b"])).unwrap();
     let same = install(&cache, &resolve(&["B>=1", "A"])).unwrap();
     assert_eq!((&one.digest, &one.path), (&same.digest, &same.path));
@@ -41,7 +41,7 @@ fn an_environment_is_made_once_and_named_by_its_wheels() {
 fn nothing_is_an_empty_folder() {
     let (_folder, cache) = cache();
     let index = BundledIndex::new(&[]).unwrap();
-    let environment = install(&cache, &index.resolve(&Requirements::default()).unwrap()).unwrap();
+    let environment = install(&cache, &index.resolve(&Requirements::default()).unwrap().unwrap()).unwrap();
     assert_eq!(std::fs::read_dir(&environment.path).unwrap().count(), 0);
     assert!(environment.packages.is_empty() && environment.top_level.is_empty());
     assert_eq!(environment.digest.len(), 64);
@@ -113,7 +113,7 @@ fn many_threads_make_one_environment() {
     std::thread::scope(|scope| {
         for _ in 0..100 {
             scope.spawn(|| {
-                let resolved = index.resolve(&Requirements::parse(&["a"]).unwrap()).unwrap();
+                let resolved = index.resolve(&Requirements::parse(&["a"]).unwrap()).unwrap().unwrap();
                 let environment = install(&cache, &resolved).unwrap();
                 assert!(environment.path.join("a/__init__.py").is_file());
             });

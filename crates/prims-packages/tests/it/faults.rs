@@ -2,6 +2,8 @@
 
 use crate::children;
 use crate::fetching::{check, draft, lock, offer, open};
+use crate::process::{finish, with_small_files};
+use crate::random::Random;
 use crate::server::{Fault, Reply, Server, Site};
 use crate::support::*;
 use prims_cache::Cache;
@@ -9,7 +11,6 @@ use prims_packages::{BudgetLimits, Error, IndexProblem, IndexSettings, Indexes, 
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// What the requests of an installation ask for, in order.
@@ -38,7 +39,7 @@ fn what_passes_is_tried_again() {
             let (_folder, cache) = cache();
             server.plan(part, reply.clone());
             server.plan(part, reply);
-            install(&open(server.settings(), &cache)).unwrap();
+            install(&open(server.impatient_settings(), &cache)).unwrap();
             assert!(server.site().planned.is_empty());
         }
     }
@@ -124,7 +125,7 @@ fn whatever_an_index_does_ends_within_the_budget() {
                     bytes: 8 << 20,
                     requests: 50,
                 },
-                ..server.settings()
+                ..server.impatient_settings()
             };
             let (folder, cache) = cache();
             let began = Instant::now();
@@ -270,19 +271,7 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     let server = Server::start(Site::good(&[draft("a", 900_000)]));
     let (folder, _cache) = cache();
     let child = children::command(folder.path(), &server, &["a"]);
-    // The signal that comes with the limit is ignored, so that writing fails, as it does on a full disk.
-    let mut limited = Command::new("sh");
-    limited
-        .args(["-c", "trap '' XFSZ; ulimit -f 512; exec \"$0\" \"$@\""])
-        .arg(child.get_program())
-        .args(child.get_args());
-    for (name, value) in child.get_envs() {
-        limited.env(name, value.unwrap());
-    }
-    limited
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped());
-    let said = children::finish(limited.spawn().unwrap());
+    let said = finish(with_small_files(&child).spawn().unwrap());
     assert!(said.contains("no space"), "{said}");
     assert_eq!(leftovers(folder.path()), [""; 0]);
     let cache = Cache::open(Some(folder.path())).unwrap();
@@ -333,13 +322,7 @@ fn a_thousand_flipped_bits_are_all_noticed() {
     let (folder, cache) = cache();
     let locked = lock(&open(server.settings(), &cache), &["a"]).unwrap();
     let kinds = ["page", "metadata", "wheel", "environment"];
-    let mut state = 5u64;
-    let mut random = |bound: u64| {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) % bound
-    };
+    let mut random = Random::new(5);
     for round in 0..1000 {
         let kind = kinds[round % kinds.len()];
         let indexes = open(server.settings(), &Cache::open(Some(folder.path())).unwrap());
@@ -356,8 +339,8 @@ fn a_thousand_flipped_bits_are_all_noticed() {
         }
         server.requests();
         let files = files(&folder.path().join("v1").join(kind));
-        let path = &files[random(files.len() as u64) as usize];
-        let bit = random(fs::metadata(path).unwrap().len() * 8);
+        let path = &files[random.below(files.len() as u64) as usize];
+        let bit = random.below(fs::metadata(path).unwrap().len() * 8);
         fs::set_permissions(path, Permissions::from_mode(0o600)).unwrap();
         let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
         let mut byte = [0];

@@ -1,6 +1,8 @@
 //! Metadata from where it costs least, wheels into the cache, environments out of them.
 
 use crate::children;
+use crate::process;
+use crate::random::Random;
 use crate::server::{Fault, Reply, Request, Server, Site, metadata, sha256};
 use crate::support::*;
 use prims_cache::Cache;
@@ -18,9 +20,7 @@ pub(crate) fn open(settings: IndexSettings, cache: &Cache) -> Indexes {
 /// A package with a module, and something that does not compress.
 pub(crate) fn draft(name: &str, size: usize) -> Draft {
     let mut draft = Draft::of(name, "1.0", "", &[(&format!("{name}/__init__.py"), "x = 1\n")]);
-    let noise: Vec<u8> = (0..size as u32)
-        .map(|index| (index.wrapping_mul(2_654_435_761) >> 13) as u8)
-        .collect();
+    let noise = Random::new(1).bytes(size);
     draft.members.insert(
         0,
         Member {
@@ -450,12 +450,10 @@ fn two_processes_fetch_each_wheel_once() {
     let mut processes: Vec<_> = (0..2)
         .map(|_| children::installing(folder.path(), &server, &names))
         .collect();
-    processes
-        .iter_mut()
-        .for_each(|child| children::wait_for(child, "ready"));
+    processes.iter_mut().for_each(|child| process::wait_for(child, "ready"));
     processes.iter_mut().for_each(|child| drop(child.stdin.take()));
     for child in processes {
-        let said = children::finish(child);
+        let said = process::finish(child);
         assert!(said.contains("installed"), "{said}");
     }
     let requests = server.requests();
@@ -469,16 +467,13 @@ fn two_processes_fetch_each_wheel_once() {
 fn installs_killed_anywhere_leave_nothing_in_the_way() {
     let names = ["a", "b", "c"];
     let server = Server::start(Site::good(&names.map(|name| draft(name, 400_000))));
-    let (mut state, mut unfinished) = (31u64, 0);
+    let (mut random, mut unfinished) = (Random::new(31), 0);
     for round in 0..50 {
         let (folder, _cache) = cache();
         let mut child = children::installing(folder.path(), &server, &names);
-        children::wait_for(&mut child, "ready");
+        process::wait_for(&mut child, "ready");
         drop(child.stdin.take());
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        std::thread::sleep(std::time::Duration::from_micros((state >> 33) % 60_000));
+        std::thread::sleep(std::time::Duration::from_micros(random.below(60_000)));
         child.kill().unwrap();
         child.wait().unwrap();
         let cache = Cache::open(Some(folder.path())).unwrap();
@@ -494,7 +489,7 @@ fn installs_killed_anywhere_leave_nothing_in_the_way() {
         check(&indexes.install(&lock(&indexes, &names).unwrap()).unwrap(), &names);
         assert_eq!(cache.counters().rebuilt, 0);
         cache.clean().unwrap();
-        assert_eq!(leftovers(folder.path()), [""; 0]);
+        nothing_left(folder.path(), &cache);
     }
     assert!(
         unfinished > 5,

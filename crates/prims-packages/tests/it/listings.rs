@@ -4,9 +4,11 @@ use crate::server::{Fault, Reply, Server, Site};
 use crate::support::*;
 use prims_cache::Cache;
 use prims_packages::{
-    BundledIndex, Error, Event, IndexProblem, IndexSettings, Indexes, Listing, Name, Place, Progress, Source,
+    BundledIndex, Error, Event, IndexProblem, IndexSettings, Indexes, Inputs, Listing, Name, Place, Progress, Source,
+    Target, resolve,
 };
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use url::Url;
 
 fn name(text: &str) -> Name {
@@ -98,7 +100,7 @@ fn an_old_page_is_better_than_none_and_said_to_be_old() {
     let server = Server::start(Site::good(&[draft("a", "1.0"), draft("b", "1.0")]));
     server.site().cache_control = Some("no-cache".into());
     let (_folder, cache) = cache();
-    let indexes = open(server.settings(), &cache);
+    let indexes = open(server.impatient_settings(), &cache);
     indexes.listing(&name("a")).unwrap().unwrap();
     let portal = Reply::html("<html><form action='/login'></form></html>");
     let faults = [
@@ -219,6 +221,15 @@ fn what_is_bundled_comes_first() {
     indexes.metadata(&listing.wheels[0]).unwrap();
     assert_eq!(indexes.native_fits(&listing.wheels[0]).unwrap(), Ok(()));
     assert_eq!(indexes.bundled().len(), 1);
+    // What somebody built for this guest is theirs to use in another version, and only there.
+    let own = Server::start(Site::good(&[
+        wheel("0.9", "cp313-cp313-wasi_0_1_wasm32"),
+        wheel("1.0", "cp313-cp313-wasi_0_1_wasm32"),
+    ]));
+    let indexes = Indexes::new(own.settings(), bundled.clone(), cache.clone()).unwrap();
+    let listing = indexes.listing(&name("a")).unwrap().unwrap();
+    assert_eq!(versions(&listing), ["1.0", "0.9"]);
+    assert_eq!(listing.wheels[0].place, Place::Bundled);
     // An index that is gone does not matter where something is bundled.
     let gone = IndexSettings {
         default: Some(Url::parse("http://127.0.0.1:1/simple/").unwrap()),
@@ -405,6 +416,58 @@ fn what_is_expected_is_there_when_it_is_asked_for() {
 }
 
 #[test]
+fn nothing_is_asked_ahead_for_what_was_decided() {
+    let names: Vec<String> = (0..250).map(|index| format!("p{index:03}")).collect();
+    let drafts: Vec<Draft> = names.iter().map(|name| draft(name, "1.0")).collect();
+    let site = Site {
+        // Pages take about half a second.
+        lie: Some(|request, reply| match request.path.starts_with("/simple/p") {
+            true => reply.fault(Fault::Drip(Duration::from_millis(10))),
+            false => reply,
+        }),
+        ..Site::good(&drafts)
+    };
+    let server = Server::start(site);
+    let (_folder, cache) = cache();
+    let indexes = open(server.settings(), &cache);
+    let asked: Vec<&str> = ["missing"]
+        .into_iter()
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    let inputs = Inputs::from_requirements(&asked).unwrap();
+    let error = resolve(&inputs, &Target::default(), &indexes).unwrap_err();
+    assert!(
+        matches!(&error, Error::NotFound { name, .. } if name == "missing"),
+        "{error}"
+    );
+    let (mut requests, mut last) = (server.requests().len(), 1);
+    while last > 0 {
+        std::thread::sleep(Duration::from_secs(2));
+        last = server.requests().len();
+        requests += last;
+    }
+    assert!(requests < 125, "{requests} requests");
+}
+
+#[test]
+fn what_would_take_parts_of_a_wheel_is_not_asked_ahead() {
+    let site = Site {
+        metadata: false,
+        ..Site::good(&[draft("a", "1.0"), draft("b", "1.0")])
+    };
+    let server = Server::start(site);
+    let (_folder, cache) = cache();
+    let indexes = open(server.settings(), &cache);
+    indexes.expect(&["a", "b"].map(name));
+    // The answers to those who wait come from the threads that ask ahead, so these are about done then.
+    for name in ["a", "b"].map(name) {
+        indexes.listing(&name).unwrap().unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(server.count("/files/"), 0);
+}
+
+#[test]
 fn the_proxy_of_the_environment_is_used() {
     let server = Server::start(Site::good(&[crate::fetching::draft("a", 10)]));
     let (folder, _cache) = cache();
@@ -414,7 +477,7 @@ fn the_proxy_of_the_environment_is_used() {
         .env("http_proxy", server.url("/").as_str())
         .env_remove("no_proxy")
         .env_remove("NO_PROXY");
-    let said = crate::children::finish(command.spawn().unwrap());
+    let said = crate::process::finish(command.spawn().unwrap());
     assert!(said.contains("installed"), "{said}");
     let hosts: Vec<String> = server
         .requests()

@@ -9,6 +9,10 @@ mod faults;
 mod fetching;
 mod listings;
 mod locking;
+#[path = "../../../prims-cache/tests/it/process.rs"]
+mod process;
+#[path = "../../../prims-cache/tests/it/random.rs"]
+mod random;
 mod resolving;
 mod resolving_corpus;
 mod resolving_hard;

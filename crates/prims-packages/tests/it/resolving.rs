@@ -1,7 +1,7 @@
 //! Which wheels satisfy what was asked for, and what is said when none do.
 
 use crate::support::*;
-use prims_packages::{BundledIndex, Error, Requirements};
+use prims_packages::{BundledIndex, IndexSettings, Indexes, Inputs, Requirements, Target};
 
 fn world() -> BundledIndex {
     index(&[
@@ -27,13 +27,25 @@ fn world() -> BundledIndex {
     ])
 }
 
-fn resolve(requirements: &[&str]) -> Result<Vec<String>, Error> {
-    let resolved = world().resolve(&Requirements::parse(requirements)?)?;
-    Ok(resolved
-        .wheels()
-        .iter()
-        .map(|wheel| format!("{}=={}", wheel.name(), wheel.version()))
-        .collect())
+/// What is chosen where the bundle is enough.
+fn resolve(requirements: &[&str]) -> Option<Vec<String>> {
+    let requirements = Requirements::parse(requirements).unwrap();
+    let resolved = world().resolve(&requirements).unwrap()?;
+    let wheels = resolved.wheels().iter();
+    Some(
+        wheels
+            .map(|wheel| format!("{}=={}", wheel.name(), wheel.version()))
+            .collect(),
+    )
+}
+
+/// Why there is nothing to choose, as the resolver explains it that sees the bundle and no index.
+fn explained(bundled: BundledIndex, requirements: &[&str]) -> (String, String) {
+    let (_folder, cache) = cache();
+    let indexes = Indexes::new(IndexSettings::bundled_only(), bundled, cache).unwrap();
+    let inputs = Inputs::from_requirements(requirements).unwrap();
+    let error = prims_packages::resolve(&inputs, &Target::default(), &indexes).unwrap_err();
+    (error.to_string(), error.hint().unwrap_or_default())
 }
 
 #[test]
@@ -68,8 +80,8 @@ fn what_fits_is_chosen_with_what_it_needs() {
 #[test]
 fn what_does_not_fit_is_explained() {
     let said = |requirements: &[&str]| {
-        let error = resolve(requirements).unwrap_err();
-        (error.to_string(), error.hint().unwrap_or_default())
+        assert_eq!(resolve(requirements), None, "{requirements:?}");
+        explained(world(), requirements)
     };
     let (message, hint) = said(&["numpi"]);
     assert_eq!(
@@ -78,7 +90,10 @@ fn what_does_not_fit_is_explained() {
     );
     let (message, hint) = said(&["requests"]);
     assert_eq!(message, "package `requests` is not available");
-    assert!(hint.starts_with("available: beta==2.0b1, colors==0.9, "), "{hint}");
+    assert!(
+        hint.starts_with("no index is set; available: beta==2.0b1, colors==0.9, "),
+        "{hint}"
+    );
     let (message, hint) = said(&["numpy>=3,<4"]);
     assert_eq!(
         message,
@@ -107,12 +122,11 @@ fn what_does_not_fit_is_explained() {
     assert_eq!(said(&["plots[fast]"]).1, "extras it has: fancy");
     assert_eq!(
         said(&["modern"]).0,
-        "package `modern` needs Python >=3.14, this is Python 3.13.15"
+        "package `modern` needs another Python: >=3.14, this is Python 3.13.15"
     );
     let empty = BundledIndex::new(&[]).unwrap();
-    let error = empty.resolve(&Requirements::parse(&["numpy"]).unwrap()).unwrap_err();
     assert_eq!(
-        error.hint().unwrap(),
+        explained(empty, &["numpy"]).1,
         "no packages are available beside the standard library"
     );
 }

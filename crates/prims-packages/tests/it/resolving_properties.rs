@@ -1,23 +1,12 @@
 //! Properties of what is chosen, over indexes and requirements that are made up.
 
+use crate::random::Random;
 use crate::resolving_scenarios::pins;
 use crate::shelf::{Listed, Shelf};
 use pep440_rs::{Version, VersionSpecifiers};
 use prims_packages::{Error, Inputs, Requirements, Target, resolve};
 use std::collections::BTreeMap;
 use std::str::FromStr;
-
-/// A generator of numbers that are the same every time.
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % end
-    }
-}
 
 const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 const VERSIONS: [&str; 3] = ["1.0", "1.5", "2.0"];
@@ -26,7 +15,7 @@ const SPECIFIERS: [&str; 9] = ["", ">=1.5", "<2", "==1.0", "!=1.5", "~=1.0", ">1
 /// Dependencies by package and version.
 type World = BTreeMap<(String, String), Vec<String>>;
 
-fn world(numbers: &mut Numbers) -> World {
+fn world(numbers: &mut Random) -> World {
     let mut world = World::new();
     for name in NAMES {
         for version in VERSIONS {
@@ -40,7 +29,7 @@ fn world(numbers: &mut Numbers) -> World {
     world
 }
 
-fn requirement(numbers: &mut Numbers) -> String {
+fn requirement(numbers: &mut Random) -> String {
     let name = NAMES[numbers.below(NAMES.len() as u64) as usize];
     let specifier = SPECIFIERS[numbers.below(SPECIFIERS.len() as u64) as usize];
     format!("{name}{specifier}")
@@ -94,7 +83,7 @@ fn solve(shelf: &Shelf, asked: &[String]) -> Result<Vec<String>, Error> {
 
 #[test]
 fn there_is_a_lock_exactly_when_some_versions_fit() {
-    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let mut numbers = Random::new(0x9e37_79b9_7f4a_7c15);
     let (mut solved, mut failed) = (0, 0);
     for round in 0..400 {
         let world = world(&mut numbers);

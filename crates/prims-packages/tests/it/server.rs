@@ -315,13 +315,29 @@ impl Server {
         Url::parse(&format!("http://{}{path}", self.address)).unwrap()
     }
 
-    /// Settings with this as the only index, and little patience.
+    /// Settings with this as the only index.
     pub(crate) fn settings(&self) -> IndexSettings {
         IndexSettings {
             default: Some(self.url("/simple/")),
-            patience: impatient(),
+            patience: patience(),
             ..IndexSettings::default()
         }
+    }
+
+    /// The same for servers that keep clients waiting. A machine that stalls looks like one, so only where that makes no difference.
+    pub(crate) fn impatient_settings(&self) -> IndexSettings {
+        IndexSettings {
+            patience: impatient(),
+            ..self.settings()
+        }
+    }
+}
+
+/// As much patience as usual, and short pauses.
+pub(crate) fn patience() -> Patience {
+    Patience {
+        pause: Duration::from_millis(2),
+        ..Patience::default()
     }
 }
 

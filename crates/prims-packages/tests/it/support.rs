@@ -235,7 +235,7 @@ pub(crate) fn install_all(cache: &Cache, wheels: &[BundledWheel]) -> Result<Envi
     let index = BundledIndex::new(wheels)?;
     let names: Vec<String> = index.packages().into_iter().map(|(name, _)| name).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    install(cache, &index.resolve(&Requirements::parse(&names)?)?)
+    install(cache, &index.resolve(&Requirements::parse(&names)?)?.unwrap())
 }
 
 /// Why a wheel is not installed; nothing of it may be left.
@@ -260,6 +260,21 @@ pub(crate) fn refused_draft(change: impl FnOnce(&mut Draft)) -> WheelProblem {
     let mut draft = Draft::new(&[("a/__init__.py", "x = 1\n"), ("a/b.py", "y = 2\n")]);
     change(&mut draft);
     refused(draft.wheel())
+}
+
+/// Fails if anything but entries and locks stays in a cache's folder, however often it is cleaned: a process that a test beside this
+/// one is starting holds copies of our descriptors, and with them their locks, for a moment.
+pub(crate) fn nothing_left(folder: &std::path::Path, cache: &Cache) {
+    let mut left = leftovers(folder);
+    for _ in 0..100 {
+        if left.is_empty() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        cache.clean().unwrap();
+        left = leftovers(folder);
+    }
+    panic!("{left:?} stays");
 }
 
 /// Everything in a cache's folder that is not an entry or a lock: nothing may be left behind.

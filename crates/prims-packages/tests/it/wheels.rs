@@ -126,7 +126,7 @@ fn a_digest_that_differs_is_refused_before_anything_is_read() {
     let (_folder, cache) = cache();
     let good = Draft::new(&[("a.py", "")]).wheel();
     let digest = BundledIndex::new(std::slice::from_ref(&good)).unwrap();
-    let resolved = digest.resolve(&Requirements::parse(&["a"]).unwrap()).unwrap();
+    let resolved = digest.resolve(&Requirements::parse(&["a"]).unwrap()).unwrap().unwrap();
     let sha256 = resolved.wheels()[0].sha256().to_owned();
     let first = install(&cache, &resolved).unwrap();
     let known = BundledWheel {

@@ -7,7 +7,9 @@ use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact
 use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, service as mcp};
 use prims_cache::Cache;
 use rmcp::transport::StreamableHttpServerConfig;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// What the edge stands in front of.
@@ -16,7 +18,7 @@ pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Se
     let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
     let levels = Levelled {
         state: program.state.clone(),
-        cache: program.cache.clone(),
+        cache: CacheSize::new(program.cache.clone()),
     };
     http::Service {
         mcp: endpoint(mcp(program.state.clone()), config),
@@ -54,20 +56,49 @@ impl server::Observer for Observer {
 
 struct Levelled {
     state: AppState,
+    cache: CacheSize,
+}
+
+/// What the cache's files add up to, counted now and then: everybody may ask for figures, and counting looks at every file.
+struct CacheSize {
     cache: Cache,
+    bytes: AtomicU64,
+    counted: Mutex<Option<Instant>>,
+}
+
+impl CacheSize {
+    /// Between two counts.
+    const BETWEEN: Duration = Duration::from_secs(60);
+
+    fn new(cache: Cache) -> CacheSize {
+        CacheSize {
+            cache,
+            bytes: AtomicU64::new(0),
+            counted: Mutex::new(None),
+        }
+    }
+
+    fn bytes(&self, now: Instant) -> u64 {
+        // While it is counted, others get the figure from before.
+        if let Ok(mut counted) = self.counted.try_lock()
+            && counted.is_none_or(|last| now.saturating_duration_since(last) >= CacheSize::BETWEEN)
+        {
+            *counted = Some(now);
+            let info = self.cache.info();
+            let bytes = info.map_or(0, |info| info.kinds.iter().map(|kind| kind.bytes).sum());
+            self.bytes.store(bytes, Ordering::Relaxed);
+        }
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 impl Gauges for Levelled {
     fn levels(&self) -> Levels {
-        let cache_bytes = self
-            .cache
-            .info()
-            .map(|info| info.kinds.iter().map(|kind| kind.bytes).sum());
         Levels {
             queued: self.state.queued() as u64,
             running: self.state.running() as u64,
             sessions: self.state.session_count() as u64,
-            cache_bytes: cache_bytes.unwrap_or_default(),
+            cache_bytes: self.cache.bytes(Instant::now()),
         }
     }
 }
@@ -81,7 +112,7 @@ impl server::Fetcher for Guarded {
         Box::pin(async move {
             let fetched = fetcher.get(&url, max_bytes).await.map_err(told)?;
             Ok(Fetched {
-                bytes: fetched.bytes.to_vec(),
+                bytes: fetched.bytes.into(),
                 mime: fetched.mime,
             })
         })
@@ -106,5 +137,33 @@ struct Kept(AppState);
 impl Artifacts for Kept {
     fn open(&self, caller: &Caller, session: &str, path: &str) -> Result<Artifact, NoArtifact> {
         self.0.artifact(caller.0.clone(), session, path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prims_cache::Key;
+    use std::io::Write;
+
+    #[test]
+    fn the_cache_is_counted_once_a_minute() {
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(folder.path())).unwrap();
+        let add = |name: &str| {
+            let built = cache.file("test", &Key::new(name), |writer| {
+                let _ = writer.write_all(&[1; 10_000]);
+                Ok::<(), prims_cache::Error>(())
+            });
+            built.unwrap();
+        };
+        let size = CacheSize::new(cache.clone());
+        let now = Instant::now();
+        add("a");
+        let first = size.bytes(now);
+        assert!(first >= 10_000, "{first}");
+        add("b");
+        assert_eq!(size.bytes(now + CacheSize::BETWEEN - Duration::from_millis(1)), first);
+        assert!(size.bytes(now + CacheSize::BETWEEN) > first);
     }
 }

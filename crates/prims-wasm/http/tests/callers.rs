@@ -59,7 +59,7 @@ async fn a_token_is_asked_for_before_the_body_is_read() {
         get(address, "/.well-known/oauth-protected-resource", "").await.status,
         404
     );
-    // Health and figures are for everybody on this machine.
+    // Health and figures are for everybody who reaches the server.
     assert_eq!(get(address, "/healthz", "").await.status, 200);
     assert_eq!(get(address, "/metrics", "").await.status, 200);
 }
@@ -114,7 +114,9 @@ async fn each_caller_has_a_rate_and_a_number_of_requests() {
     ];
     let server = start(&flags).await;
     let mut statuses = vec![];
-    for _ in 0..5 {
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while statuses.last() != Some(&429) {
+        assert!(tokio::time::Instant::now() < deadline, "{statuses:?}");
         let reply = exchange(server.address, &post(&bearer(ALICE), "{}")).await;
         if reply.status == 429 {
             assert!(
@@ -125,10 +127,8 @@ async fn each_caller_has_a_rate_and_a_number_of_requests() {
         }
         statuses.push(reply.status);
     }
-    assert!(
-        statuses[..3] == [200, 200, 200] && statuses.contains(&429),
-        "{statuses:?}"
-    );
+    // On a slow machine there may be more of them meanwhile.
+    assert!(statuses.len() > 3 && statuses[..3] == [200, 200, 200], "{statuses:?}");
     assert_eq!(exchange(server.address, &post(&bearer(BOB), "{}")).await.status, 200);
 
     let flags = [

@@ -10,7 +10,7 @@ mod slow;
 
 use super::{Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase, Readiness, Server, Service};
 use crate::auth::Caller;
-use crate::settings::{SettingArguments, Settings};
+use crate::settings::Settings;
 use axum::body::{Body, Bytes};
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Response};
@@ -134,9 +134,7 @@ fn shelf() -> Arc<dyn Artifacts> {
 }
 
 fn settings(flags: &[(&'static str, &str)]) -> Settings {
-    let mut given: std::collections::BTreeMap<_, _> = [("port", vec!["0".to_owned()])].into();
-    given.extend(flags.iter().map(|(flag, text)| (*flag, vec![(*text).to_owned()])));
-    Settings::load_with(&SettingArguments { config: None, given }, &|_| None).unwrap()
+    Settings::of(&[&[("port", "0")], flags].concat())
 }
 
 /// A server in this process.

@@ -2,11 +2,6 @@
 
 use super::*;
 
-/// Whether the server has closed a connection: nothing but an error answer may come before.
-async fn closed(stream: &mut TcpStream) -> Reply {
-    reply(stream).await
-}
-
 #[tokio::test]
 async fn heads_bodies_and_idleness_have_times() {
     let flags = [
@@ -17,10 +12,10 @@ async fn heads_bodies_and_idleness_have_times() {
     let server = start(&flags).await;
     // Nothing at all, a beginning, and one byte after the other.
     let mut silent = TcpStream::connect(server.address).await.unwrap();
-    assert_eq!(closed(&mut silent).await.status, 0);
+    assert_eq!(reply(&mut silent).await.status, 0);
     let mut beginning = TcpStream::connect(server.address).await.unwrap();
     beginning.write_all(b"POST /mcp HTTP/1.1\r\nhost: loc").await.unwrap();
-    assert!(matches!(closed(&mut beginning).await.status, 0 | 408));
+    assert!(matches!(reply(&mut beginning).await.status, 0 | 408));
     let dripping = TcpStream::connect(server.address).await.unwrap();
     let (mut read, mut write) = dripping.into_split();
     let drip = tokio::spawn(async move {
@@ -38,7 +33,7 @@ async fn heads_bodies_and_idleness_have_times() {
     )
     .await
     .unwrap();
-    assert_eq!(closed(&mut body).await.status, 408);
+    assert_eq!(reply(&mut body).await.status, 408);
     assert_eq!(server.seen.started(), 0);
     // After an answer the connection may be used again, and is closed if it is not.
     let mut kept = TcpStream::connect(server.address).await.unwrap();
@@ -47,7 +42,7 @@ async fn heads_bodies_and_idleness_have_times() {
         assert_eq!(reply(&mut kept).await.status, 200);
         tokio::time::sleep(Duration::from_millis(350)).await;
     }
-    assert_eq!(closed(&mut kept).await.status, 0);
+    assert_eq!(reply(&mut kept).await.status, 0);
     // In a head that follows an answer, the time of heads counts.
     let server = start(&[("header-timeout", "300ms"), ("idle-timeout", "1h")]).await;
     let mut again = TcpStream::connect(server.address).await.unwrap();
@@ -55,7 +50,7 @@ async fn heads_bodies_and_idleness_have_times() {
     assert_eq!(reply(&mut again).await.status, 200);
     tokio::time::sleep(Duration::from_millis(400)).await;
     again.write_all(b"POST /mcp").await.unwrap();
-    assert!(matches!(closed(&mut again).await.status, 0 | 408));
+    assert!(matches!(reply(&mut again).await.status, 0 | 408));
 }
 
 #[tokio::test]
