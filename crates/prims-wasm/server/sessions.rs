@@ -386,7 +386,11 @@ impl Sessions {
         request: RunRequest,
     ) -> Result<Result<RunReport, prims_interpreter::Error>, Error> {
         let owner = who.owner.as_deref();
-        let mut requirements = self.known(id, lasting.info(id, owner))?.requirements;
+        // None are the session's own.
+        let mut requirements = match request.requirements.is_empty() {
+            true => vec![],
+            false => self.known(id, lasting.info(id, owner))?.requirements,
+        };
         for requirement in request.requirements {
             if !requirements.contains(&requirement) {
                 requirements.push(requirement);
