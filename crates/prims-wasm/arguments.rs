@@ -12,8 +12,8 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
-    /// Folder for compiled code, images and packages; it can be deleted at any time.
-    #[arg(long, global = true, value_name = "FOLDER", env = "PRIMS_CACHE_DIR")]
+    /// Folder for compiled code, images and packages; it can be deleted at any time. [env: PRIMS_CACHE_DIR]
+    #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) cache_dir: Option<PathBuf>,
 }
 
@@ -61,7 +61,7 @@ pub(crate) struct Run {
     pub(crate) settings: LocalArguments<true>,
 
     #[command(flatten)]
-    pub(crate) files: PackageFiles,
+    pub(crate) packages: PackageSources,
 
     /// Set an environment variable for the code; may be given more than once.
     #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -90,7 +90,7 @@ pub(crate) struct Example {
     pub(crate) settings: LocalArguments<false>,
 
     #[command(flatten)]
-    pub(crate) files: PackageFiles,
+    pub(crate) packages: PackageSources,
 }
 
 #[derive(Debug, Args)]
@@ -99,7 +99,7 @@ pub(crate) struct Warm {
     pub(crate) settings: LocalArguments<false>,
 
     #[command(flatten)]
-    pub(crate) files: PackageFiles,
+    pub(crate) packages: PackageSources,
 }
 
 /// Files that say which packages the code may import.
@@ -112,6 +112,13 @@ pub(crate) struct PackageFiles {
     /// File of constraints: versions packages must have if they are needed; may be given more than once.
     #[arg(long, value_name = "FILE")]
     pub(crate) constraint: Vec<PathBuf>,
+}
+
+/// The same, or a lock that says everything.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PackageSources {
+    #[command(flatten)]
+    pub(crate) files: PackageFiles,
 
     /// A pylock.toml, whose packages are installed exactly; no requirements besides.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["requirements", "constraint"])]
@@ -174,7 +181,7 @@ pub(crate) struct DepsInputs {
     pub(crate) settings: LocalArguments<false>,
 
     #[command(flatten)]
-    pub(crate) files: PackageFiles,
+    pub(crate) packages: PackageSources,
 }
 
 #[derive(Debug, Args)]

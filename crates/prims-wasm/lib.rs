@@ -1,6 +1,7 @@
 //! prims-wasm: Python for AI agents, in a real CPython compiled to WebAssembly, isolated and bounded.
 //!
-//! This package is the edge: the command line, the MCP server ([`server`]), and the guest's files embedded in the program ([`guest`]). What it does lies in
+//! This package is the edge: the command line and its [`settings`], the MCP server ([`server`]) with what stands before it over HTTP ([`http`], [`auth`]),
+//! the one way to a URL that a caller names ([`fetch`]), and the guest's files embedded in the program ([`guest`]). What it does lies in
 //! the crates below it: `prims-interpreter` (request in, report out), `prims-packages` (requirements to environment),
 //! `prims-sandbox` (image and invocation to outcome) and `prims-cache`.
 

@@ -71,7 +71,8 @@ struct Package<'a> {
     version: &'a str,
 }
 
-fn millis(duration: Duration) -> f64 {
+/// Milliseconds, to the microsecond.
+pub(crate) fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use crate::arguments::{Arguments, Command};
-use crate::settings::{SettingArguments, Settings};
+use crate::settings::{SettingArguments, Settings, TABLE};
 use clap::{CommandFactory, Parser};
 use prims_sandbox::Limits;
 use std::path::{Path, PathBuf};
@@ -179,8 +179,12 @@ fn the_tables_of_limits_say_what_the_code_says() {
                 .lines()
                 .find(|line| line.starts_with(before))
                 .map(|line| &line[before.len()..]);
-            // The cell between is the flag.
-            let rest = found.and_then(|line| line.split_once(" |")).map(|(_, rest)| rest);
+            let (flag, rest) = found.and_then(|line| line.split_once(" |")).unzip();
+            let is_flag = |cell: &str| {
+                let name = cell.split('`').nth(1).and_then(|flag| flag.strip_prefix("--"));
+                TABLE.iter().any(|row| name == Some(row.flag))
+            };
+            assert!(flag.is_some_and(is_flag), "{name}: `{row}` has {flag:?}");
             let expected = after.strip_prefix(" |").unwrap();
             assert!(
                 rest.is_some_and(|rest| rest.starts_with(expected)),

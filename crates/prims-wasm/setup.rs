@@ -1,6 +1,6 @@
 //! From the embedded guest to an interpreter that can run code.
 
-use crate::arguments::PackageFiles;
+use crate::arguments::{PackageFiles, PackageSources};
 use crate::server::{Deferred, package_progress, progress_sink};
 use crate::settings::{IndexUrl, Settings};
 use crate::{console, guest};
@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use crate::commands::Error;
 
-/// Files of text are read up to this.
-const MAX_TEXT: u64 = 64 << 20;
+/// Code, its input, and files of text are read up to this.
+pub(crate) const MAX_TEXT: u64 = 64 << 20;
 
 /// An interpreter on the embedded guest and wheels. The cache lies in `cache_dir`, else where the environment says, else in the
 /// user's cache folder.
@@ -164,8 +164,8 @@ pub(crate) fn policy(settings: &Settings, files: &PackageFiles) -> Result<Inputs
 }
 
 /// The lock of the arguments, if one is named.
-pub(crate) fn lock(files: &PackageFiles) -> Result<Option<Arc<Lock>>, Error> {
-    files
+pub(crate) fn lock(packages: &PackageSources) -> Result<Option<Arc<Lock>>, Error> {
+    packages
         .lock
         .as_deref()
         .map(|path| Ok(Arc::new(read_lock(path)?)))
@@ -184,13 +184,19 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
         name: path.display().to_string(),
         source,
     };
-    let mut text = String::new();
     let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_TEXT + 1).read_to_string(&mut text).map_err(failed)?;
-    if text.len() as u64 > MAX_TEXT {
-        return Err(failed(std::io::Error::other(format!("more than {MAX_TEXT} bytes"))));
+    let text = String::from_utf8(read_bounded(file, MAX_TEXT).map_err(failed)?);
+    text.map_err(|error| failed(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))
+}
+
+/// Everything there is to read, if it is not more than `most` bytes.
+pub(crate) fn read_bounded(from: impl Read, most: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![];
+    from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(std::io::Error::other(format!("more than {most} bytes")));
     }
-    Ok(text)
+    Ok(bytes)
 }
 
 /// A part of the guest that is unpacked into the cache, or verified there, when it is first used.

@@ -15,7 +15,7 @@ const { LoggingMessageNotificationSchema } = await load("types");
 const [kind, target] = process.argv.slice(2);
 const transport =
   kind === "stdio"
-    ? new StdioClientTransport({ command: target, args: ["stdio", "--concurrency", "1"] })
+    ? new StdioClientTransport({ command: target, args: ["stdio", "--concurrency", "1", "--offline"] })
     : new StreamableHTTPClientTransport(new URL(target));
 const client = new Client({ name: "tour", version: "1" });
 await client.connect(transport);

@@ -152,7 +152,7 @@ async def main(transport, era, target):
         if message.logger == "python":
             logs.append((message.level, message.data))
 
-    server = StdioServerParameters(command=target, args=["stdio", "--concurrency", "1"]) if transport == "stdio" else target
+    server = StdioServerParameters(command=target, args=["stdio", "--concurrency", "1", "--offline"]) if transport == "stdio" else target
     level = None if era == "legacy" else "info"
     async with Client(server, mode=era, logging_callback=log, log_level=level, read_timeout_seconds=120) as client:
         if era == "legacy":

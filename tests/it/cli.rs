@@ -1,16 +1,10 @@
 //! The command as a user types it: output, messages and exit status.
 
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 fn prims(arguments: &[&str]) -> Output {
-    // The cache of the library's tests is ready or being filled; the command shares it.
-    super::prepared(&[]);
-    // An index without packages: these tests ask nobody on the network.
-    let nothing = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-packages");
-    std::fs::create_dir_all(nothing).expect("a folder");
-    Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
-        .env("PRIMS_INDEX_URL", nothing)
+    super::program(&super::no_packages())
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -84,7 +78,7 @@ fn code_from_a_file_and_from_standard_input() {
     );
     assert!(!err.contains("prims_runtime"), "{err}");
 
-    let mut child = Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
+    let mut child = super::program(&super::no_packages())
         .args(["run", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -101,7 +95,7 @@ fn code_from_a_file_and_from_standard_input() {
 
 #[test]
 fn standard_input_reaches_the_code() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
+    let mut child = super::program(&super::no_packages())
         .args(["run", "-c", "input() + input()"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -118,7 +112,7 @@ fn standard_input_reaches_the_code() {
 
 #[test]
 fn an_open_pipe_does_not_keep_code_waiting_that_reads_nothing() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_prims-wasm"))
+    let mut child = super::program(&super::no_packages())
         .args(["run", "-c", "1"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -32,6 +32,8 @@ mod workspaces;
 
 use prims_interpreter::{Interpreter, Prepared};
 use prims_sandbox::{Exit, Invocation, Outcome};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 /// One interpreter for all tests of this process, on the usual cache: compiling the guest takes long.
@@ -44,6 +46,27 @@ fn interpreter() -> &'static Interpreter {
 fn prepared(packages: &[&str]) -> Prepared {
     let packages: Vec<String> = packages.iter().map(|name| (*name).to_owned()).collect();
     interpreter().prepare(&packages).expect("the packages are bundled")
+}
+
+/// The command with this package index and no other: nothing of the machine's own settings counts.
+fn program(index: &Path) -> Command {
+    // The cache of the library's tests is ready or being filled; the command shares it.
+    prepared(&[]);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prims-wasm"));
+    for name in ["PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"] {
+        command.env_remove(name);
+    }
+    command
+        .env("PRIMS_INDEX_URL", index)
+        .env("PIP_CONFIG_FILE", "/dev/null");
+    command
+}
+
+/// An index without packages, for tests that ask nobody on the network.
+fn no_packages() -> PathBuf {
+    let nothing = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no-packages");
+    std::fs::create_dir_all(&nothing).expect("a folder");
+    nothing
 }
 
 /// Runs code without packages.

@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 /// A wheel with one module and what it needs.
 fn wheel(folder: &Path, name: &str, version: &str, code: &str, needs: &[&str]) {
@@ -68,19 +68,9 @@ impl Shelf {
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
-        let index = self.0.path().to_str().expect("a path of text").to_owned();
-        // The cache of the library's tests is ready or being filled; the command shares it.
-        super::prepared(&[]);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_prims-wasm"));
-        command.stdin(Stdio::null());
-        // Nothing of the machine's own settings counts.
-        for name in ["PIP_EXTRA_INDEX_URL", "UV_INDEX", "UV_EXTRA_INDEX_URL"] {
-            command.env_remove(name);
-        }
-        command
-            .env("PRIMS_INDEX_URL", index)
-            .env("PIP_CONFIG_FILE", "/dev/null");
-        command.args(arguments).output().expect("the command runs")
+        let mut command = super::program(self.0.path());
+        command.stdin(Stdio::null()).args(arguments);
+        command.output().expect("the command runs")
     }
 }
 

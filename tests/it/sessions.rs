@@ -37,6 +37,13 @@ pub(super) fn value(sessions: &Sessions, handle: &str, code: &str) -> String {
     super::value(&run(sessions, handle, code).outcome)
 }
 
+/// Runs code that must come to its end.
+#[track_caller]
+pub(super) fn does(sessions: &Sessions, handle: &str, code: &str) {
+    let exit = run(sessions, handle, code).outcome.exit;
+    assert!(matches!(exit, Exit::Completed(_)), "{code}: {exit:?}");
+}
+
 fn session_error<T: std::fmt::Debug>(result: Result<T, Error>) -> SessionError {
     match result {
         Err(Error::Session(error)) => error,
@@ -100,9 +107,9 @@ fn a_restart_finds_everything_and_only_one_process_has_the_folder() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
     let (kept, closed) = (stateful(&sessions), stateful(&sessions));
-    value(&sessions, &kept, "x = [1]\nopen('a', 'w').write('x')");
-    value(&sessions, &kept, "x.append(2)");
-    value(&sessions, &closed, "x = 1");
+    does(&sessions, &kept, "x = [1]\nopen('a', 'w').write('x')");
+    does(&sessions, &kept, "x.append(2)");
+    does(&sessions, &closed, "x = 1");
     sessions.close(&closed, None).expect("it is there");
     let again = Sessions::open(super::states::interpreter().clone(), folder.path(), DEFAULT);
     assert!(matches!(session_error(again.map(drop)), SessionError::Locked));
@@ -152,7 +159,7 @@ fn a_session_outlives_the_cache() {
     let handle = {
         let sessions = open(folder.path(), DEFAULT);
         let handle = stateful(&sessions);
-        value(&sessions, &handle, "x = 'outlived'");
+        does(&sessions, &handle, "x = 'outlived'");
         handle
     };
     // The image of the usual cache is another one from here on, for this interpreter at least.
@@ -160,8 +167,7 @@ fn a_session_outlives_the_cache() {
     let private = prims_cache::Cache::open(Some(cache.path())).expect("a private cache");
     copy_kind(usual.location().path(), private.location().path(), "code");
     let index = prims_packages::BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
-    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python-wasm/prims_runtime");
-    let guest = prims_wasm::overlaid_guest(&private, &package).expect("the package is there");
+    let guest = super::states::guest(&private);
     let interpreter = prims_interpreter::Interpreter::new(guest, index, private, prims_sandbox::Options::default());
     let interpreter = interpreter.expect("the guest is compiled");
     let sessions = Sessions::open(interpreter.clone(), folder.path(), DEFAULT).expect("the folder is ours");
@@ -238,14 +244,11 @@ fn counts_and_lifetimes_are_bounded() {
     let settings = SessionSettings {
         per_owner: 2,
         total: 3,
-        lifetime: Duration::from_millis(400),
         ..DEFAULT
     };
     let sessions = open(folder.path(), settings);
     let new = |owner: &str| NewSession {
         owner: Some(owner.into()),
-        // Longer than allowed: it is cut.
-        lifetime: Some(Duration::from_secs(3600)),
         ..NewSession::default()
     };
     for _ in 0..2 {
@@ -256,8 +259,21 @@ fn counts_and_lifetimes_are_bounded() {
     sessions.create(&new("bob")).expect("there is room");
     let error = session_error(sessions.create(&new("carol")));
     assert!(matches!(error, SessionError::TooMany { limit: 3, .. }), "{error}");
-    std::thread::sleep(Duration::from_millis(500));
-    assert_eq!(sessions.expire(), 3);
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = SessionSettings {
+        total: 1,
+        lifetime: Duration::from_millis(100),
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
+    let long = NewSession {
+        // Longer than allowed: it is cut.
+        lifetime: Some(Duration::from_secs(3600)),
+        ..new("carol")
+    };
+    sessions.create(&long).expect("there is room");
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(sessions.expire(), 1);
     sessions.create(&new("carol")).expect("there is room again");
 }
 
@@ -266,7 +282,7 @@ fn calls_of_one_session_wait_for_each_other_and_sessions_do_not() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
     let (handle, other) = (stateful(&sessions), stateful(&sessions));
-    value(&sessions, &handle, "n = 0");
+    does(&sessions, &handle, "n = 0");
     let cancel = Cancel::new();
     let endless = Call {
         invocation: Invocation {
@@ -298,7 +314,7 @@ fn calls_of_one_session_wait_for_each_other_and_sessions_do_not() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    value(&sessions, &handle, "n += 1");
+                    does(&sessions, &handle, "n += 1");
                 }
             });
         }
@@ -310,7 +326,7 @@ fn calls_of_one_session_wait_for_each_other_and_sessions_do_not() {
 fn a_session_that_is_closed_in_use_goes_when_its_call_has_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = SessionSettings {
-        idle: Duration::from_millis(300),
+        idle: Duration::from_secs(2),
         ..DEFAULT
     };
     let sessions = open(folder.path(), settings);
@@ -337,7 +353,7 @@ fn a_session_that_is_closed_in_use_goes_when_its_call_has_ended() {
             std::thread::sleep(Duration::from_millis(1));
         }
         // A call that takes longer than a session may be idle is no idleness.
-        std::thread::sleep(Duration::from_millis(400));
+        std::thread::sleep(Duration::from_millis(2200));
         assert_eq!((sessions.expire(), left()), (0, 1));
         sessions.close(&handle, None).expect("it is there");
         assert!(matches!(
@@ -356,13 +372,13 @@ fn forks_have_their_own_names_and_files() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
     let handle = stateful(&sessions);
-    value(
+    does(
         &sessions,
         &handle,
         "import os\nx = [1]\nos.makedirs('d/e')\nopen('d/e/a', 'w').write('x')\nos.symlink('d/e/a', 'link')",
     );
     let fork = sessions.fork(&handle, None).expect("there is room").handle.to_string();
-    value(
+    does(
         &sessions,
         &handle,
         "x.append('parent')\nopen('d/e/a', 'w').write('parent')",
@@ -524,13 +540,13 @@ fn a_reset_session_begins_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
     let handle = stateful(&sessions);
-    value(&sessions, &handle, "x = 1\nopen('a', 'w').write('x')");
+    does(&sessions, &handle, "x = 1\nopen('a', 'w').write('x')");
     sessions.reset(&handle, None, false).expect("it is there");
     assert_eq!(
         value(&sessions, &handle, "('x' in globals(), open('a').read())"),
         "(False, 'x')"
     );
-    value(&sessions, &handle, "x = 2");
+    does(&sessions, &handle, "x = 2");
     sessions.reset(&handle, None, true).expect("it is there");
     drop(sessions);
     let sessions = open(folder.path(), DEFAULT);
@@ -576,7 +592,7 @@ fn a_state_that_is_too_large_is_not_kept() {
     };
     let sessions = open(folder.path(), settings);
     let handle = stateful(&sessions);
-    value(&sessions, &handle, "x = 1");
+    does(&sessions, &handle, "x = 1");
     let report = run(&sessions, &handle, "x = bytes(range(256)) * (64 << 10)\nlen(x)");
     assert_eq!(super::value(&report.outcome), "16777216");
     assert!(
@@ -597,7 +613,7 @@ fn states_leave_memory_when_there_are_many() {
     let sessions = open(folder.path(), settings);
     let handles: Vec<String> = (0..12).map(|_| stateful(&sessions)).collect();
     for (k, handle) in handles.iter().enumerate() {
-        value(&sessions, handle, &format!("x = {k}"));
+        does(&sessions, handle, &format!("x = {k}"));
     }
     let (count, resident) = sessions.usage();
     assert!(count == 12 && resident <= 4 << 20, "{resident} bytes");
@@ -611,12 +627,12 @@ fn a_thousand_idle_sessions() {
     let folder = tempfile::tempdir().expect("a folder");
     let sessions = open(folder.path(), DEFAULT);
     let handle = stateful(&sessions);
-    value(&sessions, &handle, "x = [0]");
+    does(&sessions, &handle, "x = [0]");
     let handles: Vec<String> = (1..1000)
         .map(|_| sessions.fork(&handle, None).expect("there is room").handle.to_string())
         .collect();
     for (k, handle) in handles.iter().enumerate().step_by(111) {
-        value(&sessions, handle, &format!("x.append({k})"));
+        does(&sessions, handle, &format!("x.append({k})"));
     }
     for (k, handle) in handles.iter().enumerate().step_by(111) {
         assert_eq!(value(&sessions, handle, "x"), format!("[0, {k}]"));

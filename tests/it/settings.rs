@@ -83,3 +83,26 @@ fn mistakes_are_named_with_what_was_probably_meant() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("--memory is 3g, at most 2g is possible (--max-memory)"));
 }
+
+#[test]
+fn the_cache_that_is_looked_after_is_the_one_that_is_used() {
+    let home = tempfile::tempdir().expect("a folder");
+    let home = home.path().canonicalize().expect("it is there");
+    let file = home.join("my.toml");
+    let cache = |name: &str| home.join(name).to_str().expect("UTF-8").to_owned();
+    std::fs::write(&file, format!("[cache]\ndir = '{}'\n", cache("file"))).expect("a file");
+    let named = ("PRIMS_CONFIG", file.to_str().expect("UTF-8"));
+    let info = |arguments: &[&str], variable: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_prims-wasm"));
+        command.args(["cache", "info"]).args(arguments).env_clear();
+        command.env("HOME", &home).envs([named, ("PRIMS_CACHE_DIR", variable)]);
+        let output = command.output().expect("the command starts");
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        text(&output.stdout).lines().next().unwrap_or_default().to_owned()
+    };
+    // An empty variable is one that is not set.
+    assert_eq!(info(&[], ""), cache("file"));
+    assert_eq!(info(&[], &cache("variable")), cache("variable"));
+    let flag = cache("flag");
+    assert_eq!(info(&["--cache-dir", &flag], &cache("variable")), flag);
+}

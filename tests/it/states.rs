@@ -15,7 +15,7 @@ use std::time::Duration;
 const ROOMY: u64 = 256 << 20;
 
 /// The guest with its own package as it lies in this repository.
-fn guest(cache: &prims_cache::Cache) -> Guest {
+pub(super) fn guest(cache: &prims_cache::Cache) -> Guest {
     let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("python-wasm/prims_runtime");
     prims_wasm::overlaid_guest(cache, &package).expect("the package is there")
 }

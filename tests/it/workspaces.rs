@@ -1,6 +1,6 @@
 //! The files of a session, as a client sees them.
 
-use super::sessions::{DEFAULT, open, run, stateful, value};
+use super::sessions::{DEFAULT, does, open, run, stateful, value};
 use prims_interpreter::{EntryKind, FileError, ListOptions, SessionSettings, WorkspacePath};
 use prims_sandbox::Exit;
 
@@ -28,11 +28,11 @@ fn files_go_in_and_out_and_count_together_with_what_programs_write() {
         value(&sessions, &handle, "open('data/in.csv').read()"),
         "'a,b\\n1,2\\n'"
     );
-    value(
+    does(
         &sessions,
         &handle,
         "import os\nos.makedirs('output/plots')\nopen('output/plots/p.png', 'wb').write(bytes(600_000))\n\
-         open('output/t.txt', 'w').write('text')\nos.symlink('../data', 'output/l')",
+         open('output/t.txt', 'w').write('text')\nos.symlink('./plots', 'output/l')",
     );
     let artifacts = files.artifacts(10).expect("it lists");
     let names: Vec<_> = artifacts
@@ -63,7 +63,7 @@ fn files_go_in_and_out_and_count_together_with_what_programs_write() {
         report.outcome.exit
     );
     files.delete(&path("big"), false).expect("it is there");
-    value(&sessions, &handle, "open('more', 'wb').write(bytes(100_000))");
+    does(&sessions, &handle, "open('more', 'wb').write(bytes(100_000))");
     for k in 0..30 {
         if files.write(&path(&format!("many/{k}")), b"").is_err() {
             assert!(k > 5, "{k}");
@@ -136,7 +136,7 @@ fn no_path_leads_out_of_a_workspace() {
     std::fs::write(outside.join("secret"), "secret").expect("a file");
     let sessions = open(&folder.path().join("data"), DEFAULT);
     let handle = stateful(&sessions);
-    value(
+    does(
         &sessions,
         &handle,
         "import os\nos.mkdir('d')\nopen('d/f', 'w').write('inside')\nos.symlink('d/f', 'in')",
@@ -166,4 +166,35 @@ fn no_path_leads_out_of_a_workspace() {
     }
     assert_eq!(std::fs::read(outside.join("secret")).expect("it is there"), b"secret");
     assert_eq!(std::fs::read_dir(&outside).expect("it is there").count(), 1);
+}
+
+#[test]
+fn more_names_and_folders_than_a_listing_shows_are_measured() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let handle = stateful(&sessions);
+    let workspace = folder.path().join("sessions").join(&handle).join("workspace");
+    // More folders than a process usually may have open, and more files than are listed.
+    for k in 0..1100 {
+        let below = workspace.join(format!("{k}"));
+        std::fs::create_dir(&below).expect("a folder");
+        for name in 0..19 {
+            std::fs::write(below.join(format!("{name}")), "x").expect("a file");
+        }
+    }
+    let files = sessions.workspace(&handle, None).expect("it is there");
+    assert_eq!(files.bytes().expect("it can be measured"), 1100 * 19);
+    let options = ListOptions {
+        recursive: true,
+        limit: 20_000,
+        ..ListOptions::default()
+    };
+    let listing = files.list(&WorkspacePath::root(), &options).expect("it lists");
+    assert!(listing.truncated && listing.entries.len() == 20_000);
+    let whole = ListOptions {
+        limit: 30_000,
+        ..options
+    };
+    let listing = files.list(&WorkspacePath::root(), &whole).expect("it lists");
+    assert_eq!((listing.truncated, listing.entries.len()), (false, 1100 * 20));
 }

@@ -20,7 +20,7 @@ pub use packages::{PackageOptions, ProgressFactory, Wanted};
 pub use sessions::{
     Call, CallReport, Handle, Memory, NewSession, SessionError, SessionInfo, SessionSettings, Sessions,
 };
-pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, Part, Workspace, WorkspacePath};
+pub use workspace::{Entry, EntryKind, FileError, ListOptions, Listing, OUTPUT, Part, Workspace, WorkspacePath};
 
 use images::Images;
 use packages::{Asked, Packages};

@@ -21,7 +21,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_LOOKED_AT: usize = 100_000;
 
 /// Where programs put what is meant for the caller.
-const OUTPUT: &str = "output";
+pub const OUTPUT: &str = "output";
 
 /// What the guest calls the workspace.
 const GUEST_PATH: &str = "/workspace";
@@ -363,6 +363,32 @@ impl Workspace {
         })
     }
 
+    /// Bytes of all files, however many there are.
+    ///
+    /// # Errors
+    /// [`FileError::Io`].
+    pub fn bytes(&self) -> Result<u64, FileError> {
+        let root = WorkspacePath::root();
+        let names = self.dir.entries().map_err(FileError::io("list", &root))?;
+        // As in a listing: one open folder for each part of the path to where it is.
+        let (mut bytes, mut open) = (0u64, vec![names]);
+        while let Some(names) = open.last_mut() {
+            let Some(name) = names.next() else {
+                open.pop();
+                continue;
+            };
+            let Ok((name, metadata)) = name.and_then(|name| name.metadata().map(|metadata| (name, metadata))) else {
+                continue; // removed meanwhile
+            };
+            if metadata.is_file() {
+                bytes = bytes.saturating_add(metadata.len());
+            } else if metadata.is_dir() && open.len() <= MAX_DEPTH {
+                open.extend(name.open_dir().and_then(|folder| folder.entries()));
+            }
+        }
+        Ok(bytes)
+    }
+
     /// The files below `output/`: what programs made for the caller.
     ///
     /// # Errors
@@ -425,6 +451,28 @@ impl Workspace {
         // The file it may have replaced counted too.
         self.quota.freed();
         self.stat(path)
+    }
+
+    /// Writes at the end of a file, all of it or nothing; the file is made if it is not there. Only what is added needs room.
+    ///
+    /// # Errors
+    /// As [`Workspace::write`].
+    pub fn append(&self, path: &WorkspacePath, content: &[u8]) -> Result<Entry, FileError> {
+        match self.dir.metadata(path.host()) {
+            Ok(there) => expect_file(path, &there)?,
+            Err(_) => return self.write(path, content),
+        }
+        let io = || FileError::io("write", path);
+        let claim = self.quota.claim(&self.root, content.len() as u64, 0).map_err(io())?;
+        let mut options = OpenOptions::new();
+        let mut file = self.dir.open_with(path.host(), options.append(true)).map_err(io())?;
+        let before = file.metadata().map_err(io())?.len();
+        if let Err(error) = file.write_all(content) {
+            let _ = file.set_len(before);
+            return Err(io()(error));
+        }
+        claim.used();
+        Ok(entry(path.clone(), &file.metadata().map_err(io())?))
     }
 
     /// Removes a file, a link, or a folder: an empty one, unless it is to go with everything in it.

@@ -2,13 +2,15 @@
 
 use super::Error;
 use crate::arguments::{Cache as Arguments, CacheCommand};
-use crate::console;
 use crate::report::status;
+use crate::settings::{LocalArguments, Settings};
+use crate::{console, setup};
 use prims_cache::{Cache, Retention};
 use std::path::Path;
 
 pub(super) fn cache(arguments: &Arguments, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let cache = Cache::open(cache_dir)?;
+    let settings = Settings::load_local(&LocalArguments::<false>::default())?;
+    let cache = setup::cache(cache_dir, &settings)?;
     match &arguments.command {
         CacheCommand::Info => info(&cache),
         CacheCommand::Verify => verify(&cache),
@@ -82,6 +84,7 @@ fn describe(kind: &str) -> &str {
         "metadata" => "metadata of wheels",
         "page" => "index pages",
         "guest" => "parts of the interpreter",
+        "verdict" => "verdicts on native modules",
         other => other,
     }
 }

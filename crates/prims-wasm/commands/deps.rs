@@ -53,7 +53,7 @@ fn install(arguments: &DepsInstall, cache_dir: Option<&Path>) -> Result<u8, Erro
     let began = Instant::now();
     let inputs = &arguments.inputs;
     let settings = Settings::load_local(&inputs.settings)?;
-    let interpreter = setup::for_command(cache_dir, &settings, &inputs.files)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &inputs.packages.files)?;
     let ready = Instant::now();
     let (lock, indexes) = chosen_with(&interpreter, &settings, inputs)?;
     let resolved = ready.elapsed();
@@ -119,7 +119,7 @@ fn download(arguments: &DepsDownload, cache_dir: Option<&Path>) -> Result<u8, Er
 fn chosen(arguments: &DepsInputs, cache_dir: Option<&Path>) -> Result<(Lock, Indexes), Error> {
     let settings = Settings::load_local(&arguments.settings)?;
     // Whether a native wheel can be used is for the interpreter to say.
-    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.packages.files)?;
     chosen_with(&interpreter, &settings, arguments)
 }
 
@@ -129,7 +129,7 @@ fn chosen_with(
     arguments: &DepsInputs,
 ) -> Result<(Lock, Indexes), Error> {
     let indexes = interpreter.indexes().session(console::package_progress());
-    if let Some(path) = &arguments.files.lock {
+    if let Some(path) = &arguments.packages.lock {
         if !arguments.wanted.is_empty() || arguments.script.is_some() {
             return Err(Error::Usage(
                 "a lock says everything, expected no requirements beside it".into(),
@@ -147,7 +147,7 @@ fn chosen_with(
 }
 
 fn inputs(arguments: &DepsInputs, settings: &Settings) -> Result<Inputs, Error> {
-    let mut inputs = setup::policy(settings, &arguments.files)?;
+    let mut inputs = setup::policy(settings, &arguments.packages.files)?;
     let wanted = arguments.wanted.iter().chain(&settings.packages.deps);
     let wanted: Vec<&str> = wanted.map(String::as_str).collect();
     inputs.requirements = inputs.requirements.and(&Requirements::parse(&wanted)?);

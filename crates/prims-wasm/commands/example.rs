@@ -16,8 +16,8 @@ const PROGRAM: &str = include_str!("../../../examples/numpy_example.py");
 pub(super) fn example(arguments: &Example, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
     let settings = Settings::load_local(&arguments.settings)?;
-    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
-    let lock = setup::lock(&arguments.files)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.packages.files)?;
+    let lock = setup::lock(&arguments.packages)?;
     let prepared = interpreter.prepare_for(&Wanted {
         requirements: &settings.packages.deps,
         lock: lock.clone(),

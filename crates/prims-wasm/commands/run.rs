@@ -10,9 +10,6 @@ use prims_sandbox::{Cancel, Exit, Invocation, StopReason};
 use std::io::{IsTerminal, Read};
 use std::path::Path;
 
-/// Code and input are read up to this.
-const MAX_TEXT: u64 = 64 << 20;
-
 pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let settings = Settings::load_local(&arguments.settings)?;
     let (code, filename) = source(arguments)?;
@@ -35,10 +32,10 @@ pub(super) fn run(arguments: &Run, cache_dir: Option<&Path>) -> Result<u8, Error
         cancel: cancelled_by_interrupt(),
         ..Invocation::new(code)
     };
-    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.packages.files)?;
     let request = RunRequest {
         requirements: settings.packages.deps.clone(),
-        lock: setup::lock(&arguments.files)?,
+        lock: setup::lock(&arguments.packages)?,
         invocation,
     };
     let report = interpreter.run(&request)?;
@@ -129,14 +126,8 @@ fn input(code: &str) -> Result<Option<String>, Error> {
 }
 
 fn read(name: &str, from: impl Read) -> Result<Vec<u8>, Error> {
-    let mut bytes = vec![];
-    let failed = |source| Error::Read {
+    setup::read_bounded(from, setup::MAX_TEXT).map_err(|source| Error::Read {
         name: name.to_owned(),
         source,
-    };
-    from.take(MAX_TEXT + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_TEXT {
-        return Err(failed(std::io::Error::other(format!("more than {MAX_TEXT} bytes"))));
-    }
-    Ok(bytes)
+    })
 }

@@ -47,6 +47,7 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
         let patience = program.settings.server.drain_timeout;
         serve_stdio(service(program.state.clone()), input, output, drain, patience).await;
     });
+    program.state.end();
     runtime.shutdown_background();
     Ok(0)
 }
@@ -54,7 +55,7 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
 pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let program = program(&arguments.serving, cache_dir, usual_data_dir)?;
     let runtime = runtime(&program.settings)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let abandon = CancellationToken::new();
         let server = http::Server::bind(&program.settings, edge::service(&program, abandon.clone())).await?;
         console::note(&format!("serving MCP on http://{}/mcp", server.address()));
@@ -64,11 +65,11 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
             state.cancel_all();
         });
         server.serve(http::stop_signal()).await;
-        Ok::<(), Error>(())
-    })?;
-    program.state.cancel_all();
+        Ok(0)
+    });
+    program.state.end();
     runtime.shutdown_background();
-    Ok(0)
+    served
 }
 
 /// Fires at the first SIGTERM or SIGINT.
@@ -130,7 +131,10 @@ fn program(
         concurrency: concurrency(&settings),
         queue: settings.runs.queue as usize,
         queue_wait: settings.runs.queue_wait,
-        fetcher: Arc::new(edge::Guarded(fetch::Fetcher::new(&settings.fetch)?)),
+        fetcher: Arc::new(edge::Guarded {
+            fetcher: fetch::Fetcher::new(&settings.fetch)?,
+            max_upload: settings.fetch.max_upload.0,
+        }),
         observer: Arc::new(edge::Observer(metrics.clone())),
     });
     let (warm, ready) = (state.clone(), readiness.clone());
@@ -139,11 +143,13 @@ fn program(
         Err(error) => console::error(&error, error.hint()),
     });
     look_after(cache.clone(), &settings);
-    let expiring = state.clone();
+    // Weak, so that this thread does not keep what everybody else has given up.
+    let expiring = Arc::downgrade(&state.0);
     std::thread::spawn(move || {
         loop {
             std::thread::sleep(EXPIRY);
-            expiring.expire();
+            let Some(shared) = expiring.upgrade() else { return };
+            AppState(shared).expire();
         }
     });
     Ok(Program {
@@ -165,6 +171,7 @@ fn session_settings(settings: &Settings) -> SessionSettings {
         state_bytes: sessions.bytes.0,
         workspace_bytes: settings.limits().files_bytes,
         workspace_files: settings.limits().files_count,
+        patience: settings.runs.queue_wait,
         ..SessionSettings::DEFAULT
     }
 }

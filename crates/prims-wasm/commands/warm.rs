@@ -11,10 +11,10 @@ use std::time::Instant;
 pub(super) fn warm(arguments: &Warm, cache_dir: Option<&Path>) -> Result<u8, Error> {
     let began = Instant::now();
     let settings = Settings::load_local(&arguments.settings)?;
-    let interpreter = setup::for_command(cache_dir, &settings, &arguments.files)?;
+    let interpreter = setup::for_command(cache_dir, &settings, &arguments.packages.files)?;
     let prepared = interpreter.prepare_for(&Wanted {
         requirements: &settings.packages.deps,
-        lock: setup::lock(&arguments.files)?,
+        lock: setup::lock(&arguments.packages)?,
         ..Wanted::default()
     })?;
     let record = prepared.image.prepared();

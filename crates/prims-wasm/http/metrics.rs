@@ -12,7 +12,7 @@ const BUCKETS: [f64; 16] = [
 ];
 
 /// The ways a run ends that have a line of their own.
-const OUTCOMES: [&str; 12] = [
+const OUTCOMES: [&str; 13] = [
     "success",
     "error",
     "exit",
@@ -25,6 +25,7 @@ const OUTCOMES: [&str; 12] = [
     "install_error",
     "refused",
     "busy",
+    "fault",
 ];
 
 /// The parts of a run that are timed.

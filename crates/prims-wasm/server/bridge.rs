@@ -1,6 +1,5 @@
 //! The one place where async meets what blocks: permits, threads, cancelling, panics.
 
-use crate::hex::hex;
 use prims_interpreter::ProgressFactory;
 use prims_sandbox::{Cancel, Progress, ProgressSink};
 use std::cell::RefCell;
@@ -39,13 +38,27 @@ pub(crate) struct Incident(String);
 impl Incident {
     /// Writes `what` to the log under a new name.
     pub(crate) fn log(what: &dyn std::fmt::Display) -> Incident {
-        let mut bytes = [0; 6];
         // Without entropy all incidents have one name, which is the least of the problems then.
-        let _ = getrandom::fill(&mut bytes);
-        let incident = Incident(hex(&bytes));
+        let incident = Incident(super::random_hex::<6>().unwrap_or_else(|_| "0".repeat(12)));
         tracing::error!(%incident, "{what}");
         incident
     }
+
+    /// Writes `what` and the error with all its causes.
+    pub(crate) fn of(what: &str, error: &dyn std::error::Error) -> Incident {
+        Incident::log(&format_args!("{what}: {}", chain(error)))
+    }
+}
+
+/// An error with its causes, for the log.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
 }
 
 impl std::fmt::Display for Incident {
@@ -261,6 +274,13 @@ mod tests {
 
     fn bridge(queue: usize) -> Arc<Bridge> {
         Arc::new(Bridge::new(1, queue, Duration::from_secs(30)))
+    }
+
+    #[test]
+    fn an_incident_has_all_causes() {
+        let disk = std::io::Error::other("the disk is gone");
+        let error = super::super::workspace::Error::Io(disk);
+        assert_eq!(chain(&error), "cannot use the workspace: the disk is gone");
     }
 
     #[tokio::test]

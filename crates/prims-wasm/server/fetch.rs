@@ -10,6 +10,9 @@ pub trait Fetcher: Send + Sync {
     /// Gets at most `max_bytes`.
     fn get(&self, url: &str, max_bytes: u64) -> Fetching<Fetched>;
 
+    /// Bytes that are sent to one URL at most.
+    fn max_upload(&self) -> u64;
+
     /// Sends the bytes with an HTTP PUT; the status the other side answered with.
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16>;
 }
@@ -19,8 +22,6 @@ pub trait Fetcher: Send + Sync {
 pub struct Fetched {
     /// The bytes.
     pub bytes: Vec<u8>,
-    /// The media type the other side claims, if it does.
-    pub mime: Option<String>,
 }
 
 /// Why a URL was not got or put.
@@ -46,6 +47,11 @@ fn refused<T: Send + 'static>() -> Fetching<T> {
 impl Fetcher for NoFetcher {
     fn get(&self, _: &str, _: u64) -> Fetching<Fetched> {
         refused()
+    }
+
+    fn max_upload(&self) -> u64 {
+        // To be refused a file is not read.
+        0
     }
 
     fn put(&self, _: &str, _: Vec<u8>) -> Fetching<u16> {

@@ -46,6 +46,13 @@ pub use sessions::Sessions;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
 
+/// So many random bytes as hexadecimal digits.
+fn random_hex<const BYTES: usize>() -> std::io::Result<String> {
+    let mut bytes = [0; BYTES];
+    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
+    Ok(crate::hex::hex(&bytes))
+}
+
 /// The MCP service on a state. Clones share everything; a transport may ask for one per request.
 pub fn service(state: AppState) -> Server {
     Server::new(state)

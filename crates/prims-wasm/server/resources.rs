@@ -3,9 +3,9 @@
 //! An address is taken apart here and put together here, and nowhere becomes a path of the host: the session is looked up by its handle, the
 //! file by [`WorkspacePath`].
 
-use super::bridge::Incident;
 use super::sessions::{self, Who};
 use super::state::AppState;
+use super::tools::Problem;
 use super::workspace::{self, OUTPUT, WorkspacePath, is_artifact};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -104,12 +104,13 @@ fn read_cursor(cursor: &str) -> Option<String> {
 
 fn artifacts(state: &AppState, who: &Who) -> Result<Vec<Resource>, sessions::Error> {
     let mut found = vec![];
-    for session in state.0.sessions.list(who)? {
-        match state.0.sessions.with_files(who, &session.id, |files| files.artifacts()) {
-            Ok(files) => found.extend(files.iter().map(|file| {
-                let name = file.path.rsplit('/').next().unwrap_or_default();
-                Resource::new(uri(&session.id, &file.path), name)
-                    .with_mime_type(workspace::mime(name))
+    for session in state.0.sessions.handles(who)? {
+        // Being listed is no use of a session.
+        let files = state.0.sessions.files(who, &session);
+        match files.and_then(|files| Ok(files.artifacts()?)) {
+            Ok(files) => found.extend(files.entries.iter().map(|file| {
+                Resource::new(uri(&session, file.path.as_str()), file.path.name())
+                    .with_mime_type(workspace::mime(file.path.name()))
                     .with_size(file.size)
             })),
             // It ended.
@@ -171,11 +172,9 @@ fn sessions_fault(error: super::bridge::Error) -> ErrorData {
 }
 
 fn failed<T>(result: Result<T, sessions::Error>) -> Result<T, ErrorData> {
-    result.map_err(|error| match error {
-        sessions::Error::Workspace(
-            workspace::Error::Io(source) | workspace::Error::File(FileError::Io { source, .. }),
-        ) => Incident::log(&format_args!("a workspace failed: {source}")).into(),
-        other => ErrorData::invalid_params(other.to_string(), None),
+    result.map_err(|error| match Problem::from(error) {
+        Problem::Failure(failure) => ErrorData::invalid_params(failure.message, None),
+        Problem::Fault(incident) => incident.into(),
     })
 }
 

@@ -5,14 +5,15 @@
 //! unknown, an expired and a foreign handle are the same.
 
 use super::deferred::Deferred;
-use super::workspace::{Entry, RunFolder, Workspace};
-use crate::hex::hex;
+use super::random_hex;
+use super::workspace::{Listing, RunFolder, Sweeper, Workspace};
 use prims_interpreter::{
     Call, Interpreter, Memory, RunReport, RunRequest, SessionError, SessionSettings, Sessions as Lasting,
 };
 use prims_sandbox::FolderQuota;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,6 +23,9 @@ const PRISTINE: usize = 16;
 const MAX_RUNS: usize = 1000;
 /// How long the files of a run without a session can be read.
 const RUN_LIFETIME: Duration = Duration::from_secs(10 * 60);
+
+/// The group of a client that has the server to itself: all sessions without an owner are its own, also those of an earlier server.
+pub(crate) const ALONE: &str = "alone";
 
 /// Why a session cannot be had or used.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +88,7 @@ pub(crate) struct SessionRun {
     pub(crate) result: Result<RunReport, prims_interpreter::Error>,
     /// The handle under which its files can be read.
     pub(crate) session_id: Option<String>,
-    pub(crate) artifacts: Vec<Entry>,
+    pub(crate) artifacts: Listing,
 }
 
 /// All sessions. Cheap to clone.
@@ -99,11 +103,14 @@ struct Shared {
     /// Everything else; removed when the server ends.
     temporary: tempfile::TempDir,
     lasting: Mutex<Option<Lasting>>,
+    /// Nothing is opened any more. Changes only while `lasting` is locked.
+    ended: AtomicBool,
     /// Who may list a session that has no owner, by handle.
-    groups: Mutex<HashMap<String, Option<String>>>,
+    groups: Mutex<HashMap<String, String>>,
     runs: Mutex<HashMap<String, Arc<Run>>>,
     /// Workspaces nobody has written to, for runs without a session.
     pristine: Mutex<Vec<RunFolder>>,
+    sweeper: Sweeper,
 }
 
 /// The files of a run without a session.
@@ -113,10 +120,16 @@ struct Run {
     folder: RunFolder,
 }
 
-impl Drop for Run {
-    fn drop(&mut self) {
-        self.folder.remove();
+impl Run {
+    fn is_expired(&self) -> bool {
+        self.ended.elapsed() >= RUN_LIFETIME
     }
+}
+
+/// What a handle may name. Whether the session exists is found out by using it.
+enum Named {
+    Run(Arc<Run>),
+    Session(Lasting),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,16 +138,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// 128 random bits as 32 hexadecimal digits.
 pub(crate) fn random_name() -> std::io::Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
-    Ok(hex(&bytes))
+    random_hex::<16>()
 }
 
 impl Sessions {
     /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server.
     ///
     /// # Errors
-    /// A folder for what does not last cannot be made.
+    /// A folder for what does not last cannot be made, or no thread.
     pub fn new(
         interpreter: Arc<Deferred>,
         settings: SessionSettings,
@@ -146,23 +157,32 @@ impl Sessions {
             data_dir,
             temporary: tempfile::Builder::new().prefix("prims-sessions-").tempdir()?,
             lasting: Mutex::default(),
+            ended: AtomicBool::new(false),
             groups: Mutex::default(),
             runs: Mutex::default(),
             pristine: Mutex::default(),
+            sweeper: Sweeper::start()?,
         })))
     }
 
     /// Opens what lasts, if that has not been done; what is wrong with the data folder is said here.
     pub(crate) fn lasting(&self) -> Result<Lasting, Error> {
-        let mut lasting = lock(&self.0.lasting);
-        if let Some(lasting) = &*lasting {
+        if let Some(lasting) = &*lock(&self.0.lasting) {
             return Ok(lasting.clone());
         }
+        // It may have to be compiled first, and others look at what is open meanwhile.
         let interpreter = self
             .0
             .interpreter
             .get()
             .map_err(|error| Error::Unmade(Box::new(error)))?;
+        let mut lasting = lock(&self.0.lasting);
+        if let Some(lasting) = &*lasting {
+            return Ok(lasting.clone());
+        }
+        if self.0.ended.load(Ordering::Relaxed) {
+            return Err(std::io::Error::other("the server has ended").into());
+        }
         let folder = match &self.0.data_dir {
             Some(folder) => folder.clone(),
             None => self.0.temporary.path().join("sessions"),
@@ -195,16 +215,16 @@ impl Sessions {
         made: Result<prims_interpreter::SessionInfo, prims_interpreter::Error>,
     ) -> Result<SessionInfo, Error> {
         let info = made.map_err(Error::Interpreter)?;
-        let mut groups = lock(&self.0.groups);
-        groups.insert(info.handle.to_string(), who.group.clone());
-        drop(groups);
+        if let (None, Some(group)) = (&who.owner, &who.group) {
+            lock(&self.0.groups).insert(info.handle.to_string(), group.clone());
+        }
         self.files(who, &info.handle.to_string())?.furnish()?;
         self.described(who, info)
     }
 
     fn described(&self, who: &Who, info: prims_interpreter::SessionInfo) -> Result<SessionInfo, Error> {
         let id = info.handle.to_string();
-        let files = self.files(who, &id)?.held()?;
+        let files = self.files(who, &id)?.bytes()?;
         Ok(SessionInfo {
             id,
             requirements: info.requirements,
@@ -215,19 +235,29 @@ impl Sessions {
         })
     }
 
-    /// The sessions this caller may be told about, the oldest first.
-    pub(crate) fn list(&self, who: &Who) -> Result<Vec<SessionInfo>, Error> {
-        let known =
-            |groups: &HashMap<String, Option<String>>, id: &str| groups.get(id).is_some_and(|of| *of == who.group);
-        if who.group.is_none() || who.owner.is_none() && lock(&self.0.groups).is_empty() {
+    /// The handles this caller may be told about, the oldest first.
+    pub(crate) fn handles(&self, who: &Who) -> Result<Vec<String>, Error> {
+        let told = self.told(who)?;
+        Ok(told.into_iter().map(|info| info.handle.to_string()).collect())
+    }
+
+    fn told(&self, who: &Who) -> Result<Vec<prims_interpreter::SessionInfo>, Error> {
+        let Some(group) = &who.group else { return Ok(vec![]) };
+        let sees_all = who.owner.is_some() || group == ALONE;
+        let none_is_open = self.0.data_dir.is_none() && lock(&self.0.lasting).is_none();
+        // Opening them may mean to compile the interpreter first, which is not worth it for an empty list.
+        if none_is_open || !sees_all && lock(&self.0.groups).is_empty() {
             return Ok(vec![]);
         }
-        let all = self.lasting()?.list(who.owner.as_deref());
-        let groups = lock(&self.0.groups).clone();
-        let own = all
-            .into_iter()
-            .filter(|info| who.owner.is_some() || known(&groups, &info.handle.to_string()));
-        let described = own.map(|info| self.described(who, info));
+        let mut all = self.lasting()?.list(who.owner.as_deref());
+        let groups = lock(&self.0.groups);
+        all.retain(|info| sees_all || groups.get(info.handle.as_str()) == Some(group));
+        Ok(all)
+    }
+
+    /// The sessions this caller may be told about, the oldest first.
+    pub(crate) fn list(&self, who: &Who) -> Result<Vec<SessionInfo>, Error> {
+        let described = self.told(who)?.into_iter().map(|info| self.described(who, info));
         // One that ended in this moment is not there.
         described
             .filter(|info| !matches!(info, Err(Error::Unknown(_))))
@@ -236,9 +266,9 @@ impl Sessions {
 
     /// Ends a session; its files go.
     pub(crate) fn close(&self, who: &Who, id: &str) -> Result<(), Error> {
-        if let Some(run) = self.run_files(who, id) {
-            lock(&self.0.runs).remove(id);
-            drop(run);
+        if self.run_files(who, id).is_some() {
+            let closed = lock(&self.0.runs).remove(id);
+            drop(closed);
             return Ok(());
         }
         self.known(id, self.lasting()?.close(id, who.owner.as_deref()))?;
@@ -277,29 +307,43 @@ impl Sessions {
     }
 
     fn run_files(&self, who: &Who, id: &str) -> Option<Arc<Run>> {
-        let mut runs = lock(&self.0.runs);
-        runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
-        runs.get(id).filter(|run| run.owner == who.owner).cloned()
+        let runs = lock(&self.0.runs);
+        runs.get(id)
+            .filter(|run| run.owner == who.owner && !run.is_expired())
+            .cloned()
     }
 
-    /// The files under a handle.
-    fn files(&self, who: &Who, id: &str) -> Result<Workspace, Error> {
+    fn named(&self, who: &Who, id: &str) -> Result<Named, Error> {
         match self.run_files(who, id) {
-            Some(run) => Ok(run.folder.open()?),
-            None => Ok(self
-                .known(id, self.lasting()?.workspace(id, who.owner.as_deref()))?
-                .into()),
+            Some(run) => Ok(Named::Run(run)),
+            None => Ok(Named::Session(self.lasting()?)),
         }
     }
 
-    /// Does something with the files of a session.
+    fn open(&self, named: &Named, who: &Who, id: &str) -> Result<Workspace, Error> {
+        match named {
+            Named::Run(run) => Ok(run.folder.open()?),
+            Named::Session(lasting) => Ok(self.known(id, lasting.workspace(id, who.owner.as_deref()))?.into()),
+        }
+    }
+
+    /// The files under a handle. To look at them does not make a session last longer.
+    pub(crate) fn files(&self, who: &Who, id: &str) -> Result<Workspace, Error> {
+        self.open(&self.named(who, id)?, who, id)
+    }
+
+    /// Does something with the files of a session, which is a use of it.
     pub(crate) fn with_files<T>(
         &self,
         who: &Who,
         id: &str,
         work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
     ) -> Result<T, Error> {
-        Ok(work(&self.files(who, id)?)?)
+        let named = self.named(who, id)?;
+        if let Named::Session(lasting) = &named {
+            self.known(id, lasting.renew(id, who.owner.as_deref()))?;
+        }
+        Ok(work(&self.open(&named, who, id)?)?)
     }
 
     /// Bytes that a workspace may hold.
@@ -320,11 +364,12 @@ impl Sessions {
         let Some(id) = id else {
             return self.run_alone(who, interpreter, request, prepare);
         };
-        let files = self.files(who, id)?;
+        let named = self.named(who, id)?;
+        let files = self.open(&named, who, id)?;
         prepare(&files)?;
-        let result = match self.run_files(who, id) {
-            Some(run) => run_in(&run.folder, interpreter, request),
-            None => self.run_lasting(who, id, request)?,
+        let result = match &named {
+            Named::Run(run) => run_in(&run.folder, interpreter, request),
+            Named::Session(lasting) => self.run_lasting(lasting, who, id, request)?,
         };
         Ok(SessionRun {
             result,
@@ -335,12 +380,17 @@ impl Sessions {
 
     fn run_lasting(
         &self,
+        lasting: &Lasting,
         who: &Who,
         id: &str,
         request: RunRequest,
     ) -> Result<Result<RunReport, prims_interpreter::Error>, Error> {
-        let (lasting, owner) = (self.lasting()?, who.owner.as_deref());
-        let mut requirements = self.known(id, lasting.info(id, owner))?.requirements;
+        let owner = who.owner.as_deref();
+        // None are the session's own.
+        let mut requirements = match request.requirements.is_empty() {
+            true => vec![],
+            false => self.known(id, lasting.info(id, owner))?.requirements,
+        };
         for requirement in request.requirements {
             if !requirements.contains(&requirement) {
                 requirements.push(requirement);
@@ -359,7 +409,7 @@ impl Sessions {
             report => report,
         };
         Ok(report.map(|report| {
-            let mut notes = vec![];
+            let mut notes = report.notes;
             notes.extend(report.started_over.map(|reason| {
                 format!("the session's variables could not be used ({reason}): this call began without them; its files are there")
             }));
@@ -397,10 +447,14 @@ impl Sessions {
         prepare(&files)?;
         let result = run_in(&folder, interpreter, request);
         let artifacts = files.artifacts()?;
-        let session_id = self.keep_or_drop(who, folder, !artifacts.is_empty());
+        let session_id = self.keep_or_drop(who, folder, !artifacts.entries.is_empty());
         Ok(SessionRun {
             result,
-            artifacts: if session_id.is_some() { artifacts } else { vec![] },
+            artifacts: if session_id.is_some() {
+                artifacts
+            } else {
+                Listing::default()
+            },
             session_id,
         })
     }
@@ -408,7 +462,8 @@ impl Sessions {
     fn new_folder(&self) -> std::io::Result<RunFolder> {
         let settings = &self.0.settings;
         let quota = FolderQuota::new(settings.workspace_bytes, settings.workspace_files);
-        RunFolder::make(self.0.temporary.path().join(random_name()?), quota)
+        let folder = self.0.temporary.path().join(random_name()?);
+        RunFolder::make(folder, quota, self.0.sweeper.clone())
     }
 
     /// What becomes of a workspace after a run without a session: the handle, if it is kept.
@@ -423,15 +478,12 @@ impl Sessions {
             let mut pristine = lock(&self.0.pristine);
             if pristine.len() < PRISTINE {
                 pristine.push(folder);
-                return None;
             }
         }
-        folder.remove();
         None
     }
 
     fn keep(&self, who: &Who, folder: RunFolder) -> Result<String, Error> {
-        // Removes its folder when it is dropped, also if it is not kept.
         let run = Arc::new(Run {
             owner: who.owner.clone(),
             ended: Instant::now(),
@@ -439,7 +491,6 @@ impl Sessions {
         });
         let id = random_name()?;
         let mut runs = lock(&self.0.runs);
-        runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
         // What runs left is for those who look soon; the oldest makes room.
         let oldest = runs.iter().min_by_key(|(_, run)| run.ended).map(|(id, _)| id.clone());
         let dropped = oldest
@@ -455,12 +506,32 @@ impl Sessions {
         let lasting = lock(&self.0.lasting).clone();
         if let Some(lasting) = lasting {
             lasting.expire();
+            let grouped: Vec<String> = lock(&self.0.groups).keys().cloned().collect();
+            for id in grouped.iter().filter(|id| lasting.info(id, None).is_err()) {
+                lock(&self.0.groups).remove(id);
+            }
         }
         let expired: Vec<Arc<Run>> = lock(&self.0.runs)
-            .extract_if(|_, run| run.ended.elapsed() >= RUN_LIFETIME)
+            .extract_if(|_, run| run.is_expired())
             .map(|(_, run)| run)
             .collect();
         drop(expired);
+    }
+
+    /// Removes what does not last; nothing can be opened from now on.
+    pub(crate) fn end(&self) {
+        let lasting = lock(&self.0.lasting);
+        self.0.ended.store(true, Ordering::Relaxed);
+        drop(lasting);
+        // A run that is being stopped may still write: then there is something new in a folder that was just emptied.
+        let folder = self.0.temporary.path();
+        let removed = (0..3).any(|_| {
+            let result = std::fs::remove_dir_all(folder);
+            result.is_ok() || result.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+        });
+        if !removed {
+            tracing::warn!(folder = %folder.display(), "a temporary folder could not be removed");
+        }
     }
 }
 

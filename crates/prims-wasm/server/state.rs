@@ -1,6 +1,6 @@
 //! What all calls share.
 
-use super::bridge::Bridge;
+use super::bridge::{Bridge, Incident};
 use super::connections::Connections;
 use super::deferred::Deferred;
 use super::fetch::Fetcher;
@@ -117,7 +117,7 @@ impl AppState {
                 Err(NoArtifact::NotFound)
             }
             Err(error) => {
-                tracing::error!(%error, "an artifact could not be opened");
+                Incident::of("an artifact could not be opened", &error);
                 Err(NoArtifact::Failed)
             }
         }
@@ -152,6 +152,12 @@ impl AppState {
     pub fn cancel_all(&self) {
         self.0.shutdown.cancel();
     }
+
+    /// Stops everything, and removes what does not outlast the server. May block.
+    pub fn end(&self) {
+        self.cancel_all();
+        self.0.sessions.end();
+    }
 }
 
 /// Told about every run when it has ended; for metrics. Called on the thread that serves the call, so it must not block.
@@ -168,7 +174,7 @@ impl Observer for () {
 /// What a run was, without anything its code or its caller said.
 #[derive(Clone, Copy, Debug)]
 pub struct RunFacts {
-    /// The status word of the reply.
+    /// The status word of the reply; `busy` where the run was refused for that, and `fault` for a failure of ours.
     pub status: &'static str,
     /// Waiting for a turn.
     pub queue: Duration,

@@ -1,19 +1,21 @@
 //! Files of a workspace, as the tools want them: what `prims-interpreter` has, with paths as texts and bounds on what is read.
 
-use prims_interpreter::{Entry as Found, EntryKind, FileError, ListOptions, Part};
+use prims_interpreter::{FileError, ListOptions, Part};
 use prims_sandbox::FolderQuota;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
-pub(crate) use prims_interpreter::WorkspacePath;
+pub(crate) use prims_interpreter::{Entry, EntryKind, Listing, OUTPUT, WorkspacePath};
 
-/// Where code puts what it made for others.
-pub(crate) const OUTPUT: &str = "output";
 /// Where files that were given by `mountPath` lie.
 pub(crate) const MOUNTS: &str = "mounts";
 
 /// Entries that a listing shows; a workspace holds at most 10,000 names unless the operator says otherwise.
 const MAX_ENTRIES: usize = 20_000;
+
+/// Folders that wait to be removed; more are removed by whoever gave them up.
+const UNSWEPT: usize = 64;
 
 /// Why a file of a workspace cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -75,27 +77,6 @@ pub(crate) fn is_text(mime: &str) -> bool {
         )
 }
 
-/// Something in a workspace.
-#[derive(Clone, Debug)]
-pub(crate) struct Entry {
-    /// Relative to the workspace.
-    pub(crate) path: String,
-    pub(crate) is_folder: bool,
-    pub(crate) size: u64,
-    pub(crate) modified: Option<SystemTime>,
-}
-
-impl From<Found> for Entry {
-    fn from(found: Found) -> Entry {
-        Entry {
-            path: found.path.as_str().to_owned(),
-            is_folder: found.kind == EntryKind::Folder,
-            size: found.size,
-            modified: found.modified,
-        }
-    }
-}
-
 /// The files of a session or of a run.
 pub(crate) struct Workspace(prims_interpreter::Workspace);
 
@@ -107,31 +88,22 @@ impl From<prims_interpreter::Workspace> for Workspace {
 
 impl Workspace {
     /// What is in a folder, by name.
-    pub(crate) fn list(&self, folder: &WorkspacePath) -> Result<Vec<Entry>, Error> {
+    pub(crate) fn list(&self, folder: &WorkspacePath) -> Result<Listing, Error> {
         let options = ListOptions {
             limit: MAX_ENTRIES,
             ..ListOptions::default()
         };
-        let listing = self.0.list(folder, &options)?;
-        Ok(listing.entries.into_iter().map(Entry::from).collect())
+        Ok(self.0.list(folder, &options)?)
     }
 
     /// What the code made for others.
-    pub(crate) fn artifacts(&self) -> Result<Vec<Entry>, Error> {
-        let listing = self.0.artifacts(MAX_ENTRIES)?;
-        Ok(listing.entries.into_iter().map(Entry::from).collect())
+    pub(crate) fn artifacts(&self) -> Result<Listing, Error> {
+        Ok(self.0.artifacts(MAX_ENTRIES)?)
     }
 
     /// Bytes of all files.
-    pub(crate) fn held(&self) -> Result<u64, Error> {
-        let options = ListOptions {
-            recursive: true,
-            files_only: true,
-            limit: MAX_ENTRIES,
-            ..ListOptions::default()
-        };
-        let listing = self.0.list(&WorkspacePath::root(), &options)?;
-        Ok(listing.entries.iter().map(|entry| entry.size).sum())
+    pub(crate) fn bytes(&self) -> Result<u64, Error> {
+        Ok(self.0.bytes()?)
     }
 
     /// A part of a file.
@@ -158,20 +130,11 @@ impl Workspace {
 
     /// Writes a file, or more of it; its size then.
     pub(crate) fn write(&self, path: &WorkspacePath, bytes: &[u8], append: bool) -> Result<u64, Error> {
-        let before = match append {
-            true => match self.0.read(path, 0, usize::MAX) {
-                Ok(part) => part.bytes,
-                Err(FileError::Missing(_)) => vec![],
-                Err(error) => return Err(error.into()),
-            },
-            false => vec![],
+        let written = match append {
+            true => self.0.append(path, bytes),
+            false => self.0.write(path, bytes),
         };
-        let entry = if before.is_empty() {
-            self.0.write(path, bytes)?
-        } else {
-            self.0.write(path, &[&before, bytes].concat())?
-        };
-        Ok(entry.size)
+        Ok(written?.size)
     }
 
     /// Removes a file, or a folder with all that is in it. The folders every workspace has are emptied.
@@ -189,24 +152,64 @@ impl Workspace {
     }
 }
 
-/// A workspace of a run without a session.
+/// Removes folders on a thread of its own, which ends with the last clone of this: no answer waits for it.
+#[derive(Clone)]
+pub(crate) struct Sweeper(SyncSender<PathBuf>);
+
+impl Sweeper {
+    pub(crate) fn start() -> std::io::Result<Sweeper> {
+        let (sender, folders) = sync_channel::<PathBuf>(UNSWEPT);
+        let thread = std::thread::Builder::new().name("prims-sweeper".into());
+        thread.spawn(move || folders.iter().for_each(|folder| sweep(&folder)))?;
+        Ok(Sweeper(sender))
+    }
+
+    fn remove(&self, folder: PathBuf) {
+        if let Err(TrySendError::Full(folder) | TrySendError::Disconnected(folder)) = self.0.try_send(folder) {
+            sweep(&folder);
+        }
+    }
+}
+
+/// What cannot be removed now goes with the folder it lies in, at the end.
+fn sweep(folder: &Path) {
+    let _ = std::fs::remove_dir_all(folder);
+}
+
+/// A workspace of a run without a session; removed when it is dropped.
 pub(crate) struct RunFolder {
     folder: PathBuf,
     pub(crate) quota: FolderQuota,
+    /// When its folders were changed last before anybody could use them.
+    made: Vec<Stamp>,
+    sweeper: Sweeper,
 }
+
+/// Times of a folder, of its content and of everything about it: seconds and nanoseconds. The second nobody can set.
+type Stamp = [(i64, i64); 2];
 
 impl RunFolder {
     /// Makes the folder, with what every workspace has.
-    pub(crate) fn make(folder: PathBuf, quota: FolderQuota) -> std::io::Result<RunFolder> {
-        let made = RunFolder { folder, quota };
-        for part in [
-            format!("workspace/{OUTPUT}"),
-            format!("workspace/{MOUNTS}"),
-            "spool".into(),
+    pub(crate) fn make(folder: PathBuf, quota: FolderQuota, sweeper: Sweeper) -> std::io::Result<RunFolder> {
+        // Not the one it lies in: that one is gone when the server has ended.
+        std::fs::create_dir(&folder)?;
+        let mut run = RunFolder {
+            folder,
+            quota,
+            made: vec![],
+            sweeper,
+        };
+        let workspace = run.path();
+        for path in [
+            run.folder.join("spool"),
+            workspace.clone(),
+            workspace.join(OUTPUT),
+            workspace.join(MOUNTS),
         ] {
-            std::fs::create_dir_all(made.folder.join(part))?;
+            std::fs::create_dir(path)?;
         }
-        Ok(made)
+        run.made = run.stamps()?;
+        Ok(run)
     }
 
     /// What the guest sees as its working directory.
@@ -220,14 +223,89 @@ impl RunFolder {
         prims_interpreter::Workspace::open(&self.path(), &spool, self.quota.clone()).map(Workspace)
     }
 
-    /// Whether nobody wrote anything, so that another run can have it.
+    /// Whether nobody wrote anything, so that another run can have it: the folders are folders, have the times they had, and are empty.
     pub(crate) fn is_pristine(&self) -> bool {
         let is_empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        let names = std::fs::read_dir(self.path()).map(Iterator::count);
-        names.is_ok_and(|names| names == 2) && [OUTPUT, MOUNTS].iter().all(|name| is_empty(&self.path().join(name)))
+        let names = || std::fs::read_dir(self.path()).map(Iterator::count);
+        self.stamps().is_ok_and(|stamps| stamps == self.made)
+            && names().is_ok_and(|names| names == 2)
+            && [OUTPUT, MOUNTS].iter().all(|name| is_empty(&self.path().join(name)))
     }
 
-    pub(crate) fn remove(&self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
+    /// When the folders were changed last; an error if one of them is something else.
+    fn stamps(&self) -> std::io::Result<Vec<Stamp>> {
+        let workspace = self.path();
+        let folders = [workspace.clone(), workspace.join(OUTPUT), workspace.join(MOUNTS)];
+        let stamp = |folder: &PathBuf| {
+            let found = std::fs::symlink_metadata(folder)?;
+            match found.is_dir() {
+                true => Ok([(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())]),
+                false => Err(std::io::ErrorKind::NotADirectory.into()),
+            }
+        };
+        folders.iter().map(stamp).collect()
+    }
+}
+
+impl Drop for RunFolder {
+    fn drop(&mut self) {
+        self.sweeper.remove(std::mem::take(&mut self.folder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+    use std::time::{Duration, SystemTime};
+
+    #[test]
+    fn a_run_folder_is_used_again_only_as_it_was_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("run");
+        let make = || {
+            RunFolder::make(
+                folder.clone(),
+                FolderQuota::new(1 << 20, 100),
+                Sweeper::start().unwrap(),
+            )
+            .unwrap()
+        };
+        type Change = fn(&Path) -> std::io::Result<()>;
+        let changes: [(&str, Change); 6] = [
+            ("a file", |path| std::fs::write(path.join("output/a"), "")),
+            ("a file that went", |path| {
+                std::fs::write(path.join("a"), "").and_then(|()| std::fs::remove_file(path.join("a")))
+            }),
+            ("a link", |path| {
+                std::fs::remove_dir(path.join(OUTPUT)).and_then(|()| symlink("./././mounts", path.join(OUTPUT)))
+            }),
+            ("a time", |path| set_time(path, SystemTime::UNIX_EPOCH)),
+            ("a time below", |path| {
+                set_time(&path.join(MOUNTS), SystemTime::UNIX_EPOCH)
+            }),
+            // As it was, but somebody was there.
+            ("the same time", |path| {
+                set_time(path, std::fs::metadata(path)?.modified()?)
+            }),
+        ];
+        for (name, change) in changes {
+            let run = make();
+            // Being looked into is no change.
+            std::fs::read_dir(run.path()).unwrap().for_each(drop);
+            assert!(run.is_pristine() && run.is_pristine(), "{name}");
+            // Where times are coarse a change at once may have the time of the making.
+            std::thread::sleep(Duration::from_millis(20));
+            change(&run.path()).unwrap();
+            assert!(!run.is_pristine(), "{name}");
+            drop(run);
+            while folder.exists() {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn set_time(folder: &Path, time: SystemTime) -> std::io::Result<()> {
+        std::fs::File::open(folder)?.set_modified(time)
     }
 }

@@ -1,7 +1,8 @@
 //! What settings must be together.
 
-use super::{ByteSize, Error, Settings};
+use super::{ByteSize, Error, Origin, Settings};
 use prims_sandbox::Limits;
+use std::collections::BTreeMap;
 
 /// The body of a request is held in memory.
 const MAX_BODY: u64 = 256 << 20;
@@ -9,50 +10,42 @@ const MAX_BODY: u64 = 256 << 20;
 const MAX_CONCURRENCY: u32 = 1024;
 
 impl Settings {
-    /// The first thing that does not fit, if there is one.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// The first thing that does not fit, if there is one. A default is no wish of anybody's: it is lowered to what bounds it.
+    pub(super) fn check(&mut self) -> Result<(), Error> {
         self.check_limits()?;
-        let sessions = &self.sessions;
-        at_most("session-idle", sessions.idle, sessions.lifetime, "--session-lifetime")?;
-        at_most(
+        let bounds = Bounds { origins: &self.origins };
+        let sessions = &mut self.sessions;
+        let lifetime = sessions.lifetime;
+        bounds.check("session-idle", &mut sessions.idle, lifetime, "--session-lifetime")?;
+        let count = sessions.count;
+        bounds.check(
             "max-sessions-per-caller",
-            sessions.per_caller,
-            sessions.count,
+            &mut sessions.per_caller,
+            count,
             "--max-sessions",
         )?;
-        at_most(
-            "concurrency",
-            self.runs.concurrency,
-            MAX_CONCURRENCY,
-            "each run has a thread",
-        )?;
-        at_most(
-            "max-body",
-            self.server.max_body,
-            ByteSize(MAX_BODY),
-            "a body is held in memory",
-        )?;
+        let concurrency = &mut self.runs.concurrency;
+        bounds.check("concurrency", concurrency, MAX_CONCURRENCY, "each run has a thread")?;
+        let body = &mut self.server.max_body;
+        bounds.check("max-body", body, ByteSize(MAX_BODY), "a body is held in memory")?;
         self.check_oauth()
     }
 
-    fn check_limits(&self) -> Result<(), Error> {
-        let (limits, ceilings, last) = (&self.limits, &self.ceilings, Limits::CEILING);
-        at_most("timeout", limits.timeout, ceilings.timeout, "--max-timeout")?;
-        at_most("memory", limits.memory, ceilings.memory, "--max-memory")?;
-        at_most("fuel", limits.fuel, ceilings.fuel, "--max-fuel")?;
-        at_most("output", limits.output, ceilings.output, "--max-output")?;
-        at_most("result", limits.result, ceilings.result, "--max-result")?;
-        at_most("files", limits.files, ceilings.files, "--max-files")?;
-        at_most("file-count", limits.file_count, ceilings.file_count, "--max-file-count")?;
+    fn check_limits(&mut self) -> Result<(), Error> {
+        let bounds = Bounds { origins: &self.origins };
+        let (limits, ceilings, last) = (&mut self.limits, &mut self.ceilings, Limits::CEILING);
         let reason = "what the program can do";
+        bounds.check("max-timeout", &mut ceilings.timeout, last.wall_clock, reason)?;
+        bounds.check("max-memory", &mut ceilings.memory, ByteSize(last.memory), reason)?;
+        bounds.check("max-fuel", &mut ceilings.fuel, last.fuel, reason)?;
+        bounds.check("timeout", &mut limits.timeout, ceilings.timeout, "--max-timeout")?;
+        bounds.check("memory", &mut limits.memory, ceilings.memory, "--max-memory")?;
+        bounds.check("fuel", &mut limits.fuel, ceilings.fuel, "--max-fuel")?;
         let size = |bytes: usize| ByteSize(bytes as u64);
-        at_most("max-timeout", ceilings.timeout, last.wall_clock, reason)?;
-        at_most("max-memory", ceilings.memory, ByteSize(last.memory), reason)?;
-        at_most("max-fuel", ceilings.fuel, last.fuel, reason)?;
-        at_most("max-output", ceilings.output, size(last.output), reason)?;
-        at_most("max-result", ceilings.result, size(last.result), reason)?;
-        at_most("max-files", ceilings.files, ByteSize(last.files_bytes), reason)?;
-        at_most("max-file-count", ceilings.file_count, last.files_count, reason)
+        bounds.check("output", &mut limits.output, size(last.output), reason)?;
+        bounds.check("result", &mut limits.result, size(last.result), reason)?;
+        bounds.check("files", &mut limits.files, ByteSize(last.files_bytes), reason)?;
+        bounds.check("file-count", &mut limits.file_count, last.files_count, reason)
     }
 
     fn check_oauth(&self) -> Result<(), Error> {
@@ -83,18 +76,29 @@ impl Settings {
     }
 }
 
-fn at_most<T>(flag: &'static str, value: T, most: T, reason: &'static str) -> Result<(), Error>
-where
-    T: PartialOrd + super::value::SettingValue,
-{
-    if value <= most {
-        return Ok(());
+/// What is above its bound is refused if somebody gave it, else lowered.
+struct Bounds<'a> {
+    origins: &'a BTreeMap<&'static str, Origin>,
+}
+
+impl Bounds<'_> {
+    fn check<T>(&self, flag: &'static str, value: &mut T, most: T, reason: &'static str) -> Result<(), Error>
+    where
+        T: PartialOrd + super::value::SettingValue,
+    {
+        if *value <= most {
+            return Ok(());
+        }
+        if self.origins.get(flag) == Some(&Origin::Default) {
+            *value = most;
+            return Ok(());
+        }
+        let text = |value: &T| value.render().to_string().trim_matches('"').to_owned();
+        Err(Error::TooLarge {
+            flag,
+            value: text(value),
+            most: text(&most),
+            reason,
+        })
     }
-    let text = |value: &T| value.render().to_string().trim_matches('"').to_owned();
-    Err(Error::TooLarge {
-        flag,
-        value: text(&value),
-        most: text(&most),
-        reason,
-    })
 }

@@ -3,10 +3,9 @@
 use super::Error;
 use super::table::{Setting, TABLE};
 use super::value::{SettingValue, Shape};
-use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// A file larger than this is not one of settings.
@@ -113,11 +112,9 @@ arguments! {
 /// A flag of the whole program, not only of commands that have settings.
 const CACHE_DIR: &str = "cache-dir";
 
-/// What was typed for it; from the environment it comes as everything else does.
 fn cache_dir(matches: &ArgMatches) -> Option<Vec<String>> {
     let path = matches.try_get_one::<PathBuf>("cache_dir").ok()??;
-    let typed = matches.value_source("cache_dir") == Some(ValueSource::CommandLine);
-    typed.then(|| vec![path.display().to_string()])
+    Some(vec![path.display().to_string()])
 }
 
 fn argument(setting: &'static Setting) -> Arg {
@@ -281,14 +278,8 @@ fn file(arguments: &SettingArguments, environment: &dyn Fn(&str) -> Option<Strin
 }
 
 fn text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(std::io::Error::other(format!("more than {MAX_FILE} bytes")));
-    }
-    Ok(text)
+    let bytes = crate::setup::read_bounded(std::fs::File::open(path)?, MAX_FILE)?;
+    String::from_utf8(bytes).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))
 }
 
 /// The texts of a value of the file, if it is one value or a list of such.

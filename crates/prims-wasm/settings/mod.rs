@@ -64,7 +64,7 @@ pub enum Error {
         /// What it should look like.
         expected: &'static str,
     },
-    /// A default is above its ceiling, or something else that must not be larger is.
+    /// A value that was given is above its ceiling, or something else that must not be larger is.
     #[error("--{flag} is {value}, at most {most} is possible ({reason})")]
     TooLarge {
         /// The flag.
@@ -111,7 +111,7 @@ impl Settings {
         arguments: &SettingArguments,
         environment: &dyn Fn(&str) -> Option<String>,
     ) -> Result<Settings, Error> {
-        let settings = Settings::read(&layers::Layers::collect(arguments, environment)?)?;
+        let mut settings = Settings::read(&layers::Layers::collect(arguments, environment)?)?;
         settings.check()?;
         Ok(settings)
     }
@@ -132,10 +132,6 @@ impl Settings {
             timeout: Limits::CEILING.wall_clock,
             memory: ByteSize(Limits::CEILING.memory),
             fuel: Limits::CEILING.fuel,
-            output: ByteSize(Limits::CEILING.output as u64),
-            result: ByteSize(Limits::CEILING.result as u64),
-            files: ByteSize(Limits::CEILING.files_bytes),
-            file_count: Limits::CEILING.files_count,
         };
         settings.check()?;
         Ok(settings)
@@ -154,16 +150,13 @@ impl Settings {
         }
     }
 
-    /// What a run may ask for at most.
+    /// What a run may ask for at most; what it cannot ask for is bounded by what the program can do.
     pub fn ceilings(&self) -> Limits {
         Limits {
             wall_clock: self.ceilings.timeout,
             fuel: self.ceilings.fuel,
             memory: self.ceilings.memory.0,
-            output: self.ceilings.output.as_usize(),
-            result: self.ceilings.result.as_usize(),
-            files_bytes: self.ceilings.files.0,
-            files_count: self.ceilings.file_count,
+            ..Limits::CEILING
         }
     }
 }

@@ -114,10 +114,6 @@ settings! {
         timeout: Duration = "5m", "max-timeout", "Longest wall-clock limit that may be asked for";
         memory: ByteSize = "2g", "max-memory", "Highest memory limit that may be asked for";
         fuel: u64 = "4611686018427387903", "max-fuel", "Largest instruction budget that may be asked for";
-        output: ByteSize = "64m", "max-output", "Highest output limit that may be asked for";
-        result: ByteSize = "64m", "max-result", "Highest limit of value and error report that may be asked for";
-        files: ByteSize = "16g", "max-files", "Highest limit of bytes in the workspace that may be asked for";
-        file_count: u64 = "1000000", "max-file-count", "Highest limit of names in the workspace that may be asked for";
     }
     /// How many runs at a time.
     runs: RunSettings {

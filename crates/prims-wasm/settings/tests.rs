@@ -169,22 +169,25 @@ fn what_does_not_fit_together_is_refused() {
         message(&["--max-memory", "5g"]),
         "--max-memory is 5g, at most 4g is possible (what the program can do)"
     );
-    for (low, high) in [
-        (["--max-memory", "256m"], "--memory"),
-        (["--max-fuel", "9"], "--fuel"),
-        (["--max-output", "9k"], "--output"),
-        (["--max-result", "9k"], "--result"),
-        (["--max-files", "9k"], "--files"),
-        (["--max-file-count", "9"], "--file-count"),
-        (["--session-lifetime", "1m"], "--session-idle"),
-        (["--max-sessions", "9"], "--max-sessions-per-caller"),
-        (["--max-body", "1g"], "--max-body"),
-        (["--concurrency", "5000"], "--concurrency"),
+    for (words, high) in [
+        (&["--max-memory", "256m", "--memory", "512m"][..], "--memory"),
+        (&["--max-fuel", "9", "--fuel", "10"], "--fuel"),
+        (&["--output", "65m"], "--output"),
+        (&["--result", "65m"], "--result"),
+        (&["--files", "17g"], "--files"),
+        (&["--file-count", "1000001"], "--file-count"),
+        (&["--session-lifetime", "1m", "--session-idle", "2m"], "--session-idle"),
+        (
+            &["--max-sessions", "9", "--max-sessions-per-caller", "10"],
+            "--max-sessions-per-caller",
+        ),
+        (&["--max-body", "1g"], "--max-body"),
+        (&["--concurrency", "5000"], "--concurrency"),
     ] {
         assert!(
-            message(&low).starts_with(&format!("{high} is ")),
-            "{low:?}: {}",
-            message(&low)
+            message(words).starts_with(&format!("{high} is ")),
+            "{words:?}: {}",
+            message(words)
         );
     }
     assert_eq!(
@@ -192,6 +195,35 @@ fn what_does_not_fit_together_is_refused() {
         "--oauth-scopes needs --oauth-issuer"
     );
     assert!(message(&["--oauth-issuer", "issuer"]).contains("expected the URL"));
+}
+
+#[test]
+fn a_default_nobody_gave_is_lowered_to_its_bound() {
+    let words = [
+        "--max-memory",
+        "256m",
+        "--max-timeout",
+        "10s",
+        "--max-fuel",
+        "9",
+        "--session-lifetime",
+        "10m",
+        "--max-sessions",
+        "50",
+    ];
+    let settings = load(&words, &[]).unwrap();
+    assert_eq!(settings.limits.memory.0, 256 << 20);
+    assert_eq!(settings.limits.timeout, Duration::from_secs(10));
+    assert_eq!(settings.limits.fuel, 9);
+    assert_eq!(settings.sessions.idle, Duration::from_secs(600));
+    assert_eq!(settings.sessions.per_caller, 50);
+    assert!(settings.limits().within(&settings.ceilings()).is_ok());
+    // Whoever gave it, in whatever way, is told.
+    let given = load(&["--max-memory", "256m"], &[("PRIMS_MEMORY", "512m")]);
+    assert!(
+        matches!(given, Err(Error::TooLarge { flag: "memory", .. })),
+        "{given:?}"
+    );
 }
 
 #[test]

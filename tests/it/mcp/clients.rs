@@ -1,6 +1,6 @@
 //! Official clients: they are installed once into `target/clients` from the package registries, and drive the server over both transports.
 
-use super::{Http, program};
+use super::Http;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
@@ -83,13 +83,12 @@ fn toured(output: &str) {
 #[test]
 fn the_python_client_takes_a_tour() {
     let tour = root().join("tests/clients/tour.py");
+    super::super::prepared(&["numpy"]);
     for era in ["legacy", "auto"] {
         let mut streams = Command::new(official());
         streams
             .arg(&tour)
             .args(["stdio", era, env!("CARGO_BIN_EXE_prims-wasm")]);
-        // Starts it once, so that the guest is compiled.
-        drop(program(&[]));
         toured(&must(&mut streams, "the tour over standard streams"));
         let server = server();
         let mut http = Command::new(official());
@@ -128,6 +127,7 @@ fn the_snippets_of_the_documents_run() {
 fn the_typescript_client_takes_a_tour() {
     let (node, folder) = node();
     let tour = root().join("tests/clients/tour.mjs");
+    super::super::prepared(&["numpy"]);
     let server = server();
     for (transport, target) in [("stdio", env!("CARGO_BIN_EXE_prims-wasm")), ("http", &server.url())] {
         let mut command = Command::new(&node);

@@ -173,6 +173,36 @@ fn who_disconnects_gives_the_slot_back() {
 }
 
 #[test]
+fn who_is_refused_because_the_server_is_busy_is_counted() {
+    let server = Http::start(&["--concurrency", "1", "--queue", "0"]);
+    let params = json!({
+        "name": "run_code",
+        "arguments": { "code": "while True: pass" },
+        "_meta": { "progressToken": "p" },
+    });
+    let message = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+    let mut running = server.open();
+    running.write_all(&post(&message.to_string(), &[])).expect("it reads");
+    // Progress says that it has been taken up.
+    let refused = loop {
+        assert!(running.read(&mut [0; 4096]).is_ok_and(|read| read > 0));
+        let reply = server.post(&run(2, "1"), &[]).message()["result"]["structuredContent"].clone();
+        if reply["status"] == "refused" {
+            break reply;
+        }
+    };
+    assert_eq!(refused["error"]["type"], "busy", "{refused}");
+    let request = b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    let metrics = server.exchange(request).body;
+    for line in [
+        "prims_runs_total{outcome=\"busy\"} 1\n",
+        "prims_runs_total{outcome=\"refused\"} 0\n",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+}
+
+#[test]
 fn clients_of_the_handshake_get_an_identifier_for_level_and_cancelling() {
     let server = Http::start(&["--concurrency", "1"]);
     let answer = server.post(&initialize(1, "2025-06-18"), &[]);

@@ -4,11 +4,13 @@
 //! * [`streams`]: standard streams: cancelling, the end of the input, signals, lines that are too long
 //! * [`http`]: hosts, origins, sizes, headers, disconnecting
 //! * [`service`]: the service inside this process: panics, a full queue, lists with pages
+//! * [`sessions`]: what the server keeps for its clients, on the disk too
 //! * [`clients`]: official clients on a tour
 
 mod clients;
 mod http;
 mod service;
+mod sessions;
 mod streams;
 mod transcript;
 
@@ -16,22 +18,29 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Nothing here takes so long unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(120);
 
 fn program(arguments: &[&str]) -> Command {
-    // Compiling the guest is not what these tests wait for.
-    super::prepared(&[]);
-    // An index without packages: these tests ask nobody on the network.
-    let nothing = concat!(env!("CARGO_TARGET_TMPDIR"), "/no-packages");
-    std::fs::create_dir_all(nothing).expect("a folder");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_prims-wasm"));
-    command.env("PRIMS_INDEX_URL", nothing).args(arguments);
+    let mut command = super::program(&super::no_packages());
+    command.args(arguments);
     command
+}
+
+/// Waits until a process has ended.
+fn ended(child: &mut Child) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("it can be asked") {
+            return status;
+        }
+        assert!(began.elapsed() < DEADLINE, "the server does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The server on standard streams. Every line it writes must be a message.
@@ -46,8 +55,12 @@ struct Streams {
 impl Streams {
     fn start(arguments: &[&str]) -> Streams {
         let mut command = program(&["stdio"]);
+        command.args(arguments);
+        Streams::of(command)
+    }
+
+    fn of(mut command: Command) -> Streams {
         let mut child = command
-            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -111,16 +124,9 @@ impl Streams {
     }
 
     fn wait(mut self) -> Ended {
-        let began = std::time::Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("it can be asked") {
-                break status;
-            }
-            assert!(began.elapsed() < DEADLINE, "the server does not end");
-            std::thread::sleep(Duration::from_millis(5));
-        };
+        let began = Instant::now();
         Ended {
-            code: status.code(),
+            code: ended(&mut self.child).code(),
             took: began.elapsed(),
             rest: self.lines.iter().collect(),
         }
@@ -161,16 +167,24 @@ fn meta() -> Value {
 struct Http {
     child: Child,
     address: SocketAddr,
+    /// What a killed server leaves.
+    _temporary: tempfile::TempDir,
 }
 
 impl Http {
     fn start(arguments: &[&str]) -> Http {
         let mut command = program(&["streamable-http", "--port", "0"]);
-        let mut child = command
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+        command.args(arguments);
+        Http::of(command)
+    }
+
+    /// Temporary files go into a folder that is removed with this, as a server that is killed removes nothing.
+    fn of(mut command: Command) -> Http {
+        let temporary = tempfile::tempdir().expect("a folder");
+        if command.get_envs().all(|(name, _)| name != "TMPDIR") {
+            command.env("TMPDIR", temporary.path());
+        }
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let address = lines
             .by_ref()
@@ -182,7 +196,11 @@ impl Http {
             .expect("it says where it listens");
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        Http { child, address }
+        Http {
+            child,
+            address,
+            _temporary: temporary,
+        }
     }
 
     fn url(&self) -> String {

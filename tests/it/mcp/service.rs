@@ -5,7 +5,7 @@ use prims_interpreter::SessionSettings;
 use prims_sandbox::Limits;
 use prims_wasm::server::{AppState, Deferred, NoFetcher, Observer, Options, RunFacts, Sessions, serve_stdio, service};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio_util::sync::CancellationToken;
@@ -19,8 +19,22 @@ impl Observer for Panics {
     }
 }
 
+/// Writes down how runs ended.
+#[derive(Default)]
+struct Words(Mutex<Vec<&'static str>>);
+
+impl Observer for Words {
+    fn finished(&self, facts: &RunFacts) {
+        self.0.lock().expect("nobody panicked").push(facts.status);
+    }
+}
+
 fn state(observer: Arc<dyn Observer>) -> AppState {
-    let interpreter = Arc::new(Deferred::from(super::super::interpreter().clone()));
+    state_with(Deferred::from(super::super::interpreter().clone()), observer)
+}
+
+fn state_with(interpreter: Deferred, observer: Arc<dyn Observer>) -> AppState {
+    let interpreter = Arc::new(interpreter);
     let sessions = Sessions::new(interpreter.clone(), SessionSettings::DEFAULT, None).expect("a folder");
     AppState::new(Options {
         interpreter,
@@ -75,12 +89,34 @@ async fn a_panic_in_a_call_is_an_error_and_not_silence() {
     serving.await.expect("it ends");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_of_ours_is_counted() {
+    let words = Arc::new(Words::default());
+    let broken = Deferred::new(|| Err(prims_wasm::Error::Usage("no interpreter today".into())));
+    let (client, server) = tokio::io::duplex(1 << 20);
+    let (input, output) = tokio::io::split(server);
+    let service = service(state_with(broken, words.clone()));
+    let drain = CancellationToken::new();
+    let serving = tokio::spawn(serve_stdio(service, input, output, drain, Duration::from_secs(1)));
+    let (read, mut write) = tokio::io::split(client);
+    let mut lines = BufReader::new(read).lines();
+    let request = format!("{}\n", run(1, "1"));
+    write.write_all(request.as_bytes()).await.expect("it reads");
+    let line = lines.next_line().await.expect("it writes").expect("a line");
+    let message: Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(message["error"]["code"], -32603, "{message}");
+    assert!(!line.contains("today"), "{line}");
+    drop((write, lines));
+    serving.await.expect("it ends");
+    assert_eq!(*words.0.lock().expect("nobody panicked"), ["fault"]);
+}
+
 #[test]
 fn more_calls_than_may_wait_are_refused_as_busy() {
     let mut server = Streams::start(&["--concurrency", "1", "--queue", "1"]);
     assert_eq!(server.call(1, "run_code", json!({ "code": "1" }))["return_value"], 1);
     for id in 2..=4 {
-        server.send(&run(id, "import time; time.sleep(1); 'slept'"));
+        server.send(&run(id, "while True: pass"));
     }
     let refused = server.receive();
     let reply = &refused["result"]["structuredContent"];
@@ -91,9 +127,17 @@ fn more_calls_than_may_wait_are_refused_as_busy() {
     );
     let hint = reply["error"]["hint"].as_str().unwrap_or_default();
     assert!(hint.contains("again"), "{hint}");
-    for _ in 0..2 {
-        assert_eq!(server.receive()["result"]["structuredContent"]["return_value"], "slept");
+    // One runs and one waits; whoever is cancelled is not answered.
+    for id in 2..=4 {
+        let params = json!({ "requestId": id });
+        server.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params }));
     }
+    // Until all of them have gone there may be no room to wait.
+    let reply = (5..)
+        .map(|id| server.call(id, "run_code", json!({ "code": "5" })))
+        .find(|reply| reply["error"]["type"] != "busy");
+    assert_eq!(reply.expect("an answer")["return_value"], 5);
+    assert!(server.aside.is_empty(), "{:?}", server.aside);
 }
 
 #[test]

@@ -97,15 +97,7 @@ fn a_client_that_no_longer_reads_ends_the_server() {
     drop(child.stdout.take());
     let mut input = child.stdin.take().expect("a pipe");
     writeln!(input, "{}", run(1, "1")).expect("it reads");
-    let began = std::time::Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("it can be asked") {
-            break status;
-        }
-        assert!(began.elapsed() < super::DEADLINE, "the server does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    };
-    assert_eq!(status.code(), Some(0));
+    assert_eq!(super::ended(&mut child).code(), Some(0));
 }
 
 #[test]

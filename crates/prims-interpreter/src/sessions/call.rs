@@ -27,6 +27,8 @@ pub struct CallReport {
     pub outcome: Outcome,
     /// The packages it could import, by name and version.
     pub packages: Vec<(String, String)>,
+    /// What is to be said about the packages, by the run for which they were chosen.
+    pub notes: Vec<String>,
     /// What became of the session's memory.
     pub memory: Memory,
     /// The session's earlier memory could not be used, for this reason: the run found none of its names. Its files were there.
@@ -94,18 +96,13 @@ impl Sessions {
         } else {
             &call.requirements
         };
-        let workspace = session.folder.workspace();
-        let prepared = self.0.interpreter.prepare_for(&Wanted {
-            requirements,
-            lock: None,
-            code: &call.invocation.code,
-            workspace: Some(&workspace),
-        })?;
+        let prepared = self.prepare(session, call, requirements)?;
         let prepare = began.elapsed();
         let outcome = prepared.image.run(&self.invocation(session, call))?;
         Ok(CallReport {
             outcome,
             packages: prepared.packages,
+            notes: prepared.notes,
             memory: Memory::NotKept,
             started_over: None,
             prepare,
@@ -114,14 +111,30 @@ impl Sessions {
         })
     }
 
+    /// The environment for these requirements and for what the code itself asks for.
+    fn prepare(&self, session: &Session, call: &Call, requirements: &[String]) -> Result<Prepared, Error> {
+        self.0.interpreter.prepare_for(&Wanted {
+            requirements,
+            lock: None,
+            code: &call.invocation.code,
+            workspace: Some(&session.folder.workspace()),
+        })
+    }
+
     fn run_stateful(&self, session: &Session, call: &Call) -> Result<CallReport, Error> {
         let began = Instant::now();
         let Start {
             prepared,
+            requirements,
             state,
             started_over,
         } = self.start(session, call)?;
         let prepare = began.elapsed();
+        let notes = if state.is_none() {
+            prepared.notes.clone()
+        } else {
+            vec![]
+        };
         let number = session.kept().calls + 1;
         let mut invocation = self.invocation(session, call);
         if invocation.filename == "<code>" {
@@ -133,7 +146,7 @@ impl Sessions {
         let keeping = Instant::now();
         let memory = match run.kept {
             Kept::Nothing(discarded) => Memory::RolledBack(discarded),
-            Kept::State(after) => match self.commit(session, &prepared, call, (state, after), number) {
+            Kept::State(after) => match self.commit(session, &prepared, requirements, (state, after), number) {
                 Ok(bytes) => Memory::Kept { bytes },
                 Err(error) => Memory::NotSaved(error.to_string()),
             },
@@ -141,6 +154,7 @@ impl Sessions {
         Ok(CallReport {
             outcome: run.outcome,
             packages: prepared.packages,
+            notes,
             memory,
             started_over,
             prepare,
@@ -154,7 +168,7 @@ impl Sessions {
         &self,
         session: &Session,
         prepared: &Prepared,
-        call: &Call,
+        requirements: Vec<String>,
         (before, state): (Option<State>, State),
         number: u64,
     ) -> Result<u64, Error> {
@@ -168,10 +182,7 @@ impl Sessions {
             .as_ref()
             .is_some_and(|note| note.identity == prepared.image.identity());
         if !is_noted {
-            metadata.image = Some(self.0.images.note(prepared)?);
-            if !call.requirements.is_empty() {
-                metadata.requirements = call.requirements.clone();
-            }
+            metadata.image = Some(self.0.images.note(prepared, requirements)?);
         }
         let before = before.as_ref().zip(tail.as_ref());
         let tail = session.folder.commit(&prepared.image, before, &state, number)?;
@@ -221,31 +232,36 @@ impl Sessions {
     /// Finds what a run of a stateful session starts from.
     fn start(&self, session: &Session, call: &Call) -> Result<Start, Error> {
         let kept = session.kept().clone();
-        let asked = &call.requirements;
-        let Some(note) = kept.metadata.image.as_ref().filter(|_| kept.has_state) else {
-            let own = &kept.metadata.requirements;
-            let requirements = if asked.is_empty() { own } else { asked };
-            return Ok(Start::anew(self.0.interpreter.prepare(requirements)?, None));
+        let (asked, has) = (&call.requirements, kept.metadata.effective().to_vec());
+        let anew = |requirements: Vec<String>, reason: Option<&str>| {
+            Ok(Start {
+                prepared: self.prepare(session, call, &requirements)?,
+                requirements,
+                state: None,
+                started_over: reason.map(str::to_owned),
+            })
         };
-        if !asked.is_empty() && !same(asked, &kept.metadata.requirements) {
+        let Some(note) = kept.metadata.image.as_ref().filter(|_| kept.has_state) else {
+            return anew(if asked.is_empty() { has } else { asked.clone() }, None);
+        };
+        if !asked.is_empty() && !same(asked, &has) {
             let text = |requirements: &[String]| match requirements {
                 [] => "no packages".to_owned(),
                 some => format!("`{}`", some.join("`, `")),
             };
             return Err(SessionError::Environment {
-                has: text(&kept.metadata.requirements),
+                has: text(&has),
                 asked: text(asked),
             }
             .into());
         }
         let Some(prepared) = self.0.images.find(&self.0.interpreter, note)? else {
-            let prepared = self.0.interpreter.prepare(&kept.metadata.requirements)?;
-            let reason = "its memory was made by another version of the program";
-            return Ok(Start::anew(prepared, Some(reason.into())));
+            return anew(has, Some("its memory was made by another version of the program"));
         };
         if let Some((state, _)) = kept.resident {
             return Ok(Start {
                 prepared,
+                requirements: has,
                 state: Some(state),
                 started_over: None,
             });
@@ -261,6 +277,7 @@ impl Sessions {
                     let reason = reason.or(problem.map(|problem| problem.to_string()));
                     return Ok(Start {
                         prepared,
+                        requirements: has,
                         state: Some(state),
                         started_over: reason.map(|reason| format!("{reason}; an earlier one was found")),
                     });
@@ -271,25 +288,22 @@ impl Sessions {
             }
         }
         let reason = reason.unwrap_or_else(|| "its memory was not found".into());
-        Ok(Start::anew(prepared, Some(reason)))
+        Ok(Start {
+            prepared,
+            requirements: has,
+            state: None,
+            started_over: Some(reason),
+        })
     }
 }
 
 /// What a run of a stateful session starts from.
 struct Start {
     prepared: Prepared,
+    /// What it was asked for with.
+    requirements: Vec<String>,
     state: Option<State>,
     started_over: Option<String>,
-}
-
-impl Start {
-    fn anew(prepared: Prepared, started_over: Option<String>) -> Start {
-        Start {
-            prepared,
-            state: None,
-            started_over,
-        }
-    }
 }
 
 /// Whether two lists ask for the same in another order.

@@ -39,8 +39,8 @@ impl Images {
         let _ = self.keeper.clean();
     }
 
-    /// Makes sure that the image will be found again, and says how.
-    pub(super) fn note(&self, prepared: &Prepared) -> Result<ImageNote, Error> {
+    /// Makes sure that the image, which a run with these requirements began with, will be found again, and says how.
+    pub(super) fn note(&self, prepared: &Prepared, requirements: Vec<String>) -> Result<ImageNote, Error> {
         let identity = prepared.image.identity().to_owned();
         let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_copied = known().copied.contains(&identity);
@@ -53,6 +53,7 @@ impl Images {
         Ok(ImageNote {
             identity,
             pinned: prepared.packages.iter().map(pin).collect(),
+            requirements: Some(requirements),
         })
     }
 

@@ -254,7 +254,7 @@ impl Session {
         SessionInfo {
             handle: self.handle.clone(),
             stateful: self.stateful,
-            requirements: kept.metadata.requirements.clone(),
+            requirements: kept.metadata.effective().to_vec(),
             calls: kept.calls,
             state_bytes: kept.state_bytes,
             created: self.created,
@@ -515,13 +515,21 @@ impl Sessions {
         gone.len()
     }
 
-    /// The files of a session.
+    /// Counts as a use of a session: it lasts longer.
+    ///
+    /// # Errors
+    /// [`SessionError::Unknown`].
+    pub fn renew(&self, handle: &str, owner: Option<&str>) -> Result<(), Error> {
+        self.touch(&*self.find(handle, owner)?);
+        Ok(())
+    }
+
+    /// The files of a session. To look at them is no use of it: see [`Sessions::renew`].
     ///
     /// # Errors
     /// [`SessionError::Unknown`], [`SessionError::Io`].
     pub fn workspace(&self, handle: &str, owner: Option<&str>) -> Result<Workspace, Error> {
         let session = self.find(handle, owner)?;
-        self.touch(&session);
         let folder = &session.folder;
         let opened = Workspace::open(&folder.workspace(), &folder.spool(), session.quota.clone());
         Ok(opened.map_err(SessionError::io("open the session's files"))?)

@@ -52,6 +52,9 @@ pub(super) struct ImageNote {
     pub(super) identity: String,
     /// The packages in it, as requirements that nothing else fits.
     pub(super) pinned: Vec<String>,
+    /// What the first run on it asked for; without it, what the session was made with.
+    #[serde(default)]
+    pub(super) requirements: Option<Vec<String>>,
 }
 
 impl Metadata {
@@ -76,6 +79,12 @@ impl Metadata {
             created_ms: now_ms(),
             ..self
         }
+    }
+
+    /// Requirements of the next run: what the session's memory was begun with, else what the session was made with.
+    pub(super) fn effective(&self) -> &[String] {
+        let begun = self.image.as_ref().and_then(|note| note.requirements.as_ref());
+        begun.unwrap_or(&self.requirements)
     }
 
     pub(super) fn created(&self) -> SystemTime {

@@ -104,22 +104,29 @@ impl Gauges for Levelled {
 }
 
 /// The guarded fetcher, as the service wants it.
-pub(super) struct Guarded(pub(super) fetch::Fetcher);
+pub(super) struct Guarded {
+    pub(super) fetcher: fetch::Fetcher,
+    /// Bytes that are sent to one URL at most.
+    pub(super) max_upload: u64,
+}
 
 impl server::Fetcher for Guarded {
     fn get(&self, url: &str, max_bytes: u64) -> Fetching<Fetched> {
-        let (fetcher, url) = (self.0.clone(), url.to_owned());
+        let (fetcher, url) = (self.fetcher.clone(), url.to_owned());
         Box::pin(async move {
             let fetched = fetcher.get(&url, max_bytes).await.map_err(told)?;
             Ok(Fetched {
                 bytes: fetched.bytes.into(),
-                mime: fetched.mime,
             })
         })
     }
 
+    fn max_upload(&self) -> u64 {
+        self.max_upload
+    }
+
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16> {
-        let (fetcher, url) = (self.0.clone(), url.to_owned());
+        let (fetcher, url) = (self.fetcher.clone(), url.to_owned());
         Box::pin(async move { fetcher.put(&url, bytes.into()).await.map_err(told) })
     }
 }

@@ -4,7 +4,7 @@ use super::arguments::{bad, base64, parse};
 use super::run_code::fetch;
 use super::{Answer, Call, Effects, Problem, tool};
 use crate::server::render;
-use crate::server::workspace::{self, Entry, MOUNTS, OUTPUT, Workspace, WorkspacePath};
+use crate::server::workspace::{self, Entry, EntryKind, MOUNTS, OUTPUT, Workspace, WorkspacePath};
 use ::base64::Engine;
 use ::base64::engine::general_purpose::STANDARD;
 use rmcp::model::{JsonObject, Tool};
@@ -15,8 +15,6 @@ use serde::{Deserialize, Serialize};
 const PREVIEW: (u64, u64) = (8 << 10, 32 << 10);
 /// What `read_file` gives at once if nothing is asked for, and at most.
 const READ: (u64, u64) = (64 << 10, 1 << 20);
-/// The largest artifact that is uploaded.
-const MAX_UPLOAD: u64 = 20 << 20;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -124,8 +122,8 @@ struct ListedEntry {
     /// Its path relative to the working directory.
     path: String,
     #[serde(rename = "type")]
-    kind: EntryKind,
-    /// Bytes; 0 for a folder.
+    kind: ListedKind,
+    /// Bytes of a file; 0 for anything else.
     size: u64,
     /// ISO 8601.
     modified: String,
@@ -133,9 +131,11 @@ struct ListedEntry {
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-enum EntryKind {
+enum ListedKind {
     File,
     Directory,
+    /// A symbolic link.
+    Link,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -247,7 +247,7 @@ pub(super) fn definitions() -> Vec<Tool> {
         tool::<PersistArtifact, Persisted>(
             "persist_artifact",
             "Upload an artifact",
-            "Sends a file of `output/` to a presigned URL with an HTTP PUT; at most 20 MiB.",
+            "Sends a file of `output/` to a presigned URL with an HTTP PUT.",
             &Effects {
                 idempotent: true,
                 open_world: true,
@@ -277,36 +277,40 @@ pub(super) async fn list_dir(call: &Call, arguments: JsonObject) -> Result<Answe
     let arguments: ListDir = parse("list_dir", arguments)?;
     let folder = arguments.dir_path.as_deref().unwrap_or_default();
     let folder = WorkspacePath::parse(folder).map_err(|error| bad("dir_path", error))?;
-    let entries = with_files(call, arguments.session_id, move |files| files.list(&folder)).await?;
-    let lines: Vec<String> = entries.iter().map(line).collect();
+    let listing = with_files(call, arguments.session_id, move |files| files.list(&folder)).await?;
+    let mut lines: Vec<String> = listing.entries.iter().map(line).collect();
+    if listing.truncated {
+        lines.push("[there is more than can be listed]".to_owned());
+    }
     let text = if lines.is_empty() {
         "empty".to_owned()
     } else {
         lines.join("\n")
     };
-    let result = entries.into_iter().map(listed).collect();
+    let result = listing.entries.into_iter().map(listed).collect();
     Ok(Answer::text(Listing { result }, text))
 }
 
 fn line(entry: &Entry) -> String {
-    if entry.is_folder {
-        format!("{}/", entry.path)
-    } else {
-        format!("{} ({})", entry.path, render::size(entry.size))
+    let path = entry.path.as_str();
+    match entry.kind {
+        EntryKind::Folder => format!("{path}/"),
+        EntryKind::Link => format!("{path} (link)"),
+        EntryKind::File => format!("{path} ({})", render::size(entry.size)),
     }
 }
 
 fn listed(entry: Entry) -> ListedEntry {
     ListedEntry {
-        name: entry.path.rsplit('/').next().unwrap_or_default().to_owned(),
-        kind: if entry.is_folder {
-            EntryKind::Directory
-        } else {
-            EntryKind::File
+        name: entry.path.name().to_owned(),
+        kind: match entry.kind {
+            EntryKind::Folder => ListedKind::Directory,
+            EntryKind::Link => ListedKind::Link,
+            EntryKind::File => ListedKind::File,
         },
         size: entry.size,
         modified: entry.modified.map(render::time).unwrap_or_default(),
-        path: entry.path,
+        path: entry.path.as_str().to_owned(),
     }
 }
 
@@ -432,10 +436,8 @@ pub(super) async fn persist(call: &Call, arguments: JsonObject) -> Result<Answer
         return Err(bad("relative_path", message));
     }
     // All bytes at once: what is sent cannot change while it is sent.
-    let bytes = with_files(call, arguments.session_id, move |files| {
-        files.read_whole(&path, MAX_UPLOAD)
-    })
-    .await?;
+    let most = call.state.0.fetcher.max_upload();
+    let bytes = with_files(call, arguments.session_id, move |files| files.read_whole(&path, most)).await?;
     let uploaded_bytes = bytes.len() as u64;
     let sent = tokio::select! {
         sent = call.state.0.fetcher.put(&arguments.presigned_url, bytes) => sent,

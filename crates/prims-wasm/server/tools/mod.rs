@@ -155,10 +155,10 @@ impl From<sessions::Error> for Problem {
             sessions::Error::NotASession(_) => {
                 Problem::failure("not_a_session", message).hint("make one with `create_session`")
             }
-            sessions::Error::Unmade(error) => Problem::Fault(Incident::log(&error)),
+            sessions::Error::Unmade(error) => Problem::Fault(Incident::of("no interpreter", &*error)),
             sessions::Error::Interpreter(prims_interpreter::Error::Session(error)) => lasting(error, message),
             sessions::Error::Interpreter(prims_interpreter::Error::File(error)) => workspace::Error::File(error).into(),
-            sessions::Error::Interpreter(error) => Problem::Fault(Incident::log(&error)),
+            sessions::Error::Interpreter(error) => Problem::Fault(Incident::of("a session failed", &error)),
             sessions::Error::Workspace(error) => error.into(),
         }
     }
@@ -174,7 +174,7 @@ fn lasting(error: SessionError, message: String) -> Problem {
         }
         SessionError::Environment { .. } => Problem::failure("other_packages", message)
             .hint("`reset_session`, or make another session with these requirements"),
-        error => Problem::Fault(Incident::log(&format_args!("a session failed: {error}"))),
+        error => Problem::Fault(Incident::of("a session failed", &error)),
     }
 }
 
@@ -195,11 +195,8 @@ impl From<workspace::Error> for Problem {
             workspace::Error::TooLarge { .. } => {
                 Problem::failure("too_large", message).hint("read it in pieces with `read_file`, `offset` and `limit`")
             }
-            workspace::Error::File(error) => {
-                Problem::Fault(Incident::log(&format_args!("a workspace failed: {error:?}")))
-            }
-            workspace::Error::Io(source) => {
-                Problem::Fault(Incident::log(&format_args!("a workspace failed: {source}")))
+            error @ (workspace::Error::File(_) | workspace::Error::Io(_)) => {
+                Problem::Fault(Incident::of("a workspace failed", &error))
             }
         }
     }
@@ -233,7 +230,7 @@ fn finish<T: Serialize>(answer: Result<Answer<T>, Problem>) -> Result<CallToolRe
 }
 
 fn result(reply: &impl Serialize, content: Vec<ContentBlock>, is_error: bool) -> Result<CallToolResult, ErrorData> {
-    let structured = serde_json::to_value(reply).map_err(|error| Incident::log(&error))?;
+    let structured = serde_json::to_value(reply).map_err(|error| Incident::of("a reply is no JSON", &error))?;
     let mut result = if is_error {
         CallToolResult::error(content)
     } else {
@@ -342,6 +339,7 @@ pub(crate) fn artifact_uri(session: &str, path: &str) -> String {
 pub(crate) fn group(owner: Option<&str>, connection: Option<&ConnectionId>) -> Option<String> {
     match (owner, connection) {
         (Some(owner), _) => Some(format!("caller {owner}")),
+        (None, Some(ConnectionId::Stdio)) => Some(sessions::ALONE.to_owned()),
         (None, Some(connection)) => Some(format!("connection {}", connection.as_str())),
         (None, None) => None,
     }

@@ -22,6 +22,8 @@ const MAX_CODE: usize = 1 << 20;
 const MAX_FILES: usize = 64;
 /// Environment variables, and bytes of all of them.
 const MAX_ENV: (usize, usize) = (256, 64 << 10);
+/// What a failure of ours is counted as.
+const FAULT: &str = "fault";
 const DESCRIPTION: &str = "Runs Python code in a fresh, isolated interpreter and returns stdout, stderr, the value of the last expression, the error with its \
 traceback if it raised, and the files it wrote to `output/`. Nothing survives the run but what a session keeps.";
 
@@ -107,34 +109,47 @@ pub(super) async fn run_code(call: Call, arguments: JsonObject) -> Result<CallTo
     };
     // Links came with this revision; clients of older ones refuse content they do not know.
     let with_links = call.knows(&ProtocolVersion::V_2025_06_18);
-    let (answer, facts) = match ended {
-        Ok((queue, run)) => match run.result {
-            Ok(report) => {
-                let facts = facts(&report, queue);
-                (ran(report, run.session_id, &run.artifacts, queue, with_links), facts)
-            }
-            Err(error) => {
-                let (reply, status) = not_run(error, run.session_id)?;
-                (reply, nothing_ran(status, queue))
-            }
-        },
-        Err(Problem::Failure(failure)) => {
-            let status = match failure.kind {
-                "cancelled" => Status::Cancelled,
-                _ => Status::Refused,
-            };
-            (refused(failure, status, None), nothing_ran(status, Duration::ZERO))
-        }
-        Err(Problem::Fault(incident)) => return Err(incident.into()),
-    };
+    let (answer, facts) = concluded(ended, with_links);
+    // Whatever became of it, it is counted, and the client has heard everything before the answer.
     call.state.0.observer.finished(&facts);
     call.live.finish(&call.stop).await;
+    let answer = answer?;
     let is_error = match answer.reply.status {
         Status::Success => false,
         Status::Exit => answer.reply.exit_code != Some(0),
         _ => true,
     };
     result(&answer.reply, answer.content, is_error)
+}
+
+/// What is answered, and what is counted.
+fn concluded(
+    ended: Result<(Duration, SessionRun), Problem>,
+    with_links: bool,
+) -> (Result<Answer<RunReply>, Incident>, RunFacts) {
+    let (queue, run) = match ended {
+        Ok(ended) => ended,
+        Err(Problem::Failure(failure)) => {
+            let (status, word) = match failure.kind {
+                "cancelled" => (Status::Cancelled, Status::Cancelled.as_str()),
+                "busy" => (Status::Refused, "busy"),
+                _ => (Status::Refused, Status::Refused.as_str()),
+            };
+            return (Ok(refused(failure, status, None)), nothing_ran(word, Duration::ZERO));
+        }
+        Err(Problem::Fault(incident)) => return (Err(incident), nothing_ran(FAULT, Duration::ZERO)),
+    };
+    match run.result {
+        Ok(report) => {
+            let facts = facts(&report, queue);
+            let reply = ran(report, run.session_id, &run.artifacts, queue, with_links);
+            (Ok(reply), facts)
+        }
+        Err(error) => match not_run(&error, run.session_id) {
+            Ok((reply, status)) => (Ok(reply), nothing_ran(status.as_str(), queue)),
+            Err(incident) => (Err(incident), nothing_ran(FAULT, queue)),
+        },
+    }
 }
 
 /// Validates arguments and gets what they name.
@@ -298,7 +313,8 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
                     teller.tell("making the interpreter ready, once per version");
                 }
                 let interpreter = state.0.interpreter.get();
-                let interpreter = interpreter.map_err(|error| Problem::Fault(Incident::log(&chain(&error))))?;
+                let interpreter =
+                    interpreter.map_err(|error| Problem::Fault(Incident::of("no interpreter", &error)))?;
                 teller.tell("running");
                 let (sessions, session) = (&state.0.sessions, job.session.as_deref());
                 Ok(sessions.run(&who, session, interpreter, job.request, prepare)?)
@@ -322,9 +338,9 @@ fn facts(report: &RunReport, queue: Duration) -> RunFacts {
     }
 }
 
-fn nothing_ran(status: Status, queue: Duration) -> RunFacts {
+fn nothing_ran(status: &'static str, queue: Duration) -> RunFacts {
     RunFacts {
-        status: status.as_str(),
+        status,
         queue,
         prepare: Duration::ZERO,
         start: Duration::ZERO,
@@ -336,14 +352,13 @@ fn nothing_ran(status: Status, queue: Duration) -> RunFacts {
 
 /// The reply when the interpreter could not do its part: the model's move, the operator's, or a fault of ours.
 fn not_run(
-    error: prims_interpreter::Error,
+    error: &prims_interpreter::Error,
     session_id: Option<String>,
-) -> Result<(Answer<RunReply>, Status), ErrorData> {
+) -> Result<(Answer<RunReply>, Status), Incident> {
     use prims_sandbox::Error as Sandbox;
-    let (status, kind) = match &error {
-        prims_interpreter::Error::Packages(prims_packages::Error::Cache(_)) => {
-            return Err(Incident::log(&chain(&error)).into());
-        }
+    let fault = || Err(Incident::of("a run failed", error));
+    let (status, kind) = match error {
+        prims_interpreter::Error::Packages(prims_packages::Error::Cache(_)) => return fault(),
         prims_interpreter::Error::Packages(_) => (Status::InstallError, "install_error"),
         prims_interpreter::Error::Sandbox(Sandbox::Module { .. } | Sandbox::Start { .. }) => {
             (Status::InstallError, "install_error")
@@ -351,7 +366,7 @@ fn not_run(
         prims_interpreter::Error::Sandbox(Sandbox::Limit(_) | Sandbox::Invalid(_)) => {
             (Status::Refused, "invalid_arguments")
         }
-        _ => return Err(Incident::log(&chain(&error)).into()),
+        _ => return fault(),
     };
     let failure = Failure {
         kind,
@@ -359,15 +374,4 @@ fn not_run(
         hint: error.hint(),
     };
     Ok((refused(failure, status, session_id), status))
-}
-
-/// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }

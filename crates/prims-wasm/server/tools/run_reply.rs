@@ -1,9 +1,9 @@
 //! What a run has to say: the reply as data, and as text for a model.
 
 use super::{Answer, Failure, artifact_uri};
-use crate::report::exit_status;
+use crate::report::{exit_status, millis};
 use crate::server::render::{self, Text};
-use crate::server::workspace::{self, Entry};
+use crate::server::workspace::{self, Entry, Listing};
 use prims_interpreter::RunReport;
 use prims_sandbox::{Exit, Outcome, StopReason};
 use rmcp::model::{ContentBlock, Resource};
@@ -167,10 +167,6 @@ struct Truncated {
     return_value: bool,
 }
 
-fn millis(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1e6).round() / 1e3
-}
-
 /// The reply when nothing was run.
 pub(super) fn refused(failure: Failure, status: Status, session_id: Option<String>) -> Answer<RunReply> {
     let text = format!("status: {}\n{}", status.as_str(), failure.text());
@@ -203,11 +199,15 @@ pub(super) fn refused(failure: Failure, status: Status, session_id: Option<Strin
 pub(super) fn ran(
     report: RunReport,
     session_id: Option<String>,
-    files: &[Entry],
+    files: &Listing,
     queue: Duration,
     with_links: bool,
 ) -> Answer<RunReply> {
     let prepare = report.prepare;
+    let mut notes = report.notes;
+    if files.truncated {
+        notes.push("there are more files in `output/` than are listed".to_owned());
+    }
     let artifacts = artifacts(session_id.as_deref(), files);
     let environment = report
         .packages
@@ -250,10 +250,10 @@ pub(super) fn ran(
         feedback: None,
     };
     let reply = RunReply {
-        feedback: feedback(&reply, &report.notes),
+        feedback: feedback(&reply, &notes),
         ..reply
     };
-    let mut content = vec![ContentBlock::text(text(&reply))];
+    let mut content = vec![ContentBlock::text(text(&reply, &notes))];
     content.extend(picture.map(|rich| ContentBlock::image(rich.data, rich.mime)));
     if with_links {
         let links = reply.artifacts.iter().take(MAX_LINKS).map(|artifact| {
@@ -270,21 +270,16 @@ fn shown_as_picture(mime: &str) -> bool {
     matches!(mime, "image/png" | "image/jpeg" | "image/gif" | "image/webp")
 }
 
-fn artifacts(session: Option<&str>, files: &[Entry]) -> Vec<Artifact> {
+fn artifacts(session: Option<&str>, files: &Listing) -> Vec<Artifact> {
     let Some(session) = session else { return vec![] };
-    files
-        .iter()
-        .map(|file| {
-            let name = file.path.rsplit('/').next().unwrap_or_default();
-            Artifact {
-                name: name.to_owned(),
-                relative_path: file.path.clone(),
-                size: file.size,
-                mime: workspace::mime(name).to_owned(),
-                uri: artifact_uri(session, &file.path),
-            }
-        })
-        .collect()
+    let artifact = |file: &Entry| Artifact {
+        name: file.path.name().to_owned(),
+        relative_path: file.path.as_str().to_owned(),
+        size: file.size,
+        mime: workspace::mime(file.path.name()).to_owned(),
+        uri: artifact_uri(session, file.path.as_str()),
+    };
+    files.entries.iter().map(artifact).collect()
 }
 
 /// What went wrong, in words for whoever wrote the code.
@@ -361,7 +356,7 @@ fn feedback(reply: &RunReply, notes: &[String]) -> Option<String> {
     (!said.is_empty()).then(|| said.join("\n"))
 }
 
-fn text(reply: &RunReply) -> String {
+fn text(reply: &RunReply, notes: &[String]) -> String {
     let mut text = Text::default();
     if reply.status != Status::Success {
         text.part("status", reply.status.as_str());
@@ -393,10 +388,6 @@ fn text(reply: &RunReply) -> String {
     }
     match &reply.feedback {
         Some(feedback) if text.is_empty() => text.or(feedback),
-        Some(feedback) => {
-            let notes = feedback.strip_suffix(SILENT).unwrap_or(feedback);
-            text.part("note", notes).or("done, nothing was shown")
-        }
-        None => text.or("done, nothing was shown"),
+        _ => text.part("note", &notes.join("\n")).or("done, nothing was shown"),
     }
 }

@@ -170,6 +170,8 @@ pub(super) async fn list(call: &Call, arguments: JsonObject) -> Result<Answer<Se
 pub(super) async fn fork(call: &Call, arguments: JsonObject) -> Result<Answer<SessionReply>, Problem> {
     let arguments: OneSession = parse("fork_session", arguments)?;
     let id = call.needed_session(arguments.session_id)?;
+    // As runs do: who waits for the session must not keep others from their files.
+    let _turn = call.state.0.turns.take(&id, &call.stop).await?;
     Ok(described(
         call.blocking(move |state, who| state.0.sessions.fork(who, &id)).await?,
     ))
@@ -178,6 +180,7 @@ pub(super) async fn fork(call: &Call, arguments: JsonObject) -> Result<Answer<Se
 pub(super) async fn reset(call: &Call, arguments: JsonObject) -> Result<Answer<SessionReply>, Problem> {
     let arguments: OneSession = parse("reset_session", arguments)?;
     let id = call.needed_session(arguments.session_id)?;
+    let _turn = call.state.0.turns.take(&id, &call.stop).await?;
     Ok(described(
         call.blocking(move |state, who| state.0.sessions.reset(who, &id))
             .await?,
