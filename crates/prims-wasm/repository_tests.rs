@@ -198,6 +198,7 @@ fn the_tables_of_limits_say_what_the_code_says() {
 fn the_flags_have_the_defaults_of_the_library() {
     let settings = Settings::load_with(&SettingArguments::default(), &|_| None).unwrap();
     assert_eq!(settings.limits(), Limits::DEFAULT);
+    assert_eq!(settings.of_sessions(), prims_interpreter::SessionSettings::DEFAULT);
     let arguments = Arguments::parse_from(["prims-wasm", "run", "--fuel", "7", "-c", "1"]);
     let Command::Run(run) = arguments.command else {
         panic!("not a run")

@@ -625,7 +625,11 @@ fn states_leave_memory_when_there_are_many() {
 #[test]
 fn a_thousand_idle_sessions() {
     let folder = tempfile::tempdir().expect("a folder");
-    let sessions = open(folder.path(), DEFAULT);
+    let settings = SessionSettings {
+        per_owner: DEFAULT.total,
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings);
     let handle = stateful(&sessions);
     does(&sessions, &handle, "x = [0]");
     let handles: Vec<String> = (1..1000)

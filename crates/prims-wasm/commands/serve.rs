@@ -7,7 +7,6 @@ use crate::server::{AppState, Options, Sessions, serve_stdio, service};
 use crate::settings::Settings;
 use crate::{console, fetch, setup};
 use prims_cache::{Cache, Retention};
-use prims_interpreter::SessionSettings;
 use prims_packages::Requirements;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -121,7 +120,7 @@ fn program(
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
     let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, &serving.files)?);
-    let sessions = Sessions::new(interpreter.clone(), session_settings(&settings), data_dir);
+    let sessions = Sessions::new(interpreter.clone(), settings.of_sessions(), data_dir);
     let state = AppState::new(Options {
         interpreter,
         sessions: sessions.map_err(serve("a temporary folder"))?,
@@ -159,21 +158,6 @@ fn program(
         metrics,
         readiness,
     })
-}
-
-fn session_settings(settings: &Settings) -> SessionSettings {
-    let sessions = &settings.sessions;
-    SessionSettings {
-        idle: sessions.idle,
-        lifetime: sessions.lifetime,
-        per_owner: sessions.per_caller as usize,
-        total: sessions.count as usize,
-        state_bytes: sessions.bytes.0,
-        workspace_bytes: settings.limits().files_bytes,
-        workspace_files: settings.limits().files_count,
-        patience: settings.runs.queue_wait,
-        ..SessionSettings::DEFAULT
-    }
 }
 
 /// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A

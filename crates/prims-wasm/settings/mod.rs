@@ -159,6 +159,22 @@ impl Settings {
             ..Limits::CEILING
         }
     }
+
+    /// What sessions get, and how many there may be.
+    pub fn of_sessions(&self) -> prims_interpreter::SessionSettings {
+        let sessions = &self.sessions;
+        prims_interpreter::SessionSettings {
+            idle: sessions.idle,
+            lifetime: sessions.lifetime,
+            per_owner: sessions.per_caller as usize,
+            total: sessions.count as usize,
+            state_bytes: sessions.bytes.0,
+            workspace_bytes: self.limits().files_bytes,
+            workspace_files: self.limits().files_count,
+            patience: self.runs.queue_wait,
+            ..prims_interpreter::SessionSettings::DEFAULT
+        }
+    }
 }
 
 #[cfg(test)]

@@ -66,10 +66,7 @@ impl Sessions {
     /// However the run ends, an error of the host included, the session is left usable.
     pub fn run(&self, handle: &str, owner: Option<&str>, call: &Call) -> Result<CallReport, Error> {
         let session = self.find(handle, owner)?;
-        let _turn = session.gate.enter(call.patience.unwrap_or(self.0.settings.patience))?;
-        if session.closed.load(Ordering::Acquire) {
-            return Err(SessionError::Unknown.into());
-        }
+        let _turn = self.enter(&session, call.patience.unwrap_or(self.0.settings.patience))?;
         self.touch(&session);
         let report = if session.stateful {
             self.run_stateful(&session, call)
@@ -200,12 +197,18 @@ impl Sessions {
             kept.state_bytes = bytes;
             kept.resident = Some((state, self.0.clock.fetch_add(1, Ordering::Relaxed)));
         }
-        self.make_room();
+        self.make_room(bytes);
         Ok(bytes)
     }
 
-    /// Drops from memory the states used longest ago, which their files hold too, until the rest is within the bound.
-    fn make_room(&self) {
+    /// Drops from memory the states used longest ago, which their files hold too, until the rest is within the bound. `added` is
+    /// how much came in.
+    fn make_room(&self, added: u64) {
+        // Counts what came in since somebody looked, and not what went: whoever finds it above the bound looks.
+        let most = &self.0.resident;
+        if most.fetch_add(added, Ordering::Relaxed) + added <= self.0.settings.resident_bytes {
+            return;
+        }
         let sessions: Vec<_> = self.table().values().cloned().collect();
         let mut resident: Vec<_> = sessions
             .iter()
@@ -216,17 +219,15 @@ impl Sessions {
             })
             .collect();
         let mut bytes: u64 = resident.iter().map(|(_, bytes, _)| bytes).sum();
-        if bytes <= self.0.settings.resident_bytes {
-            return;
-        }
         resident.sort_by_key(|(used, ..)| *used);
         for (_, freed, session) in resident {
             if bytes <= self.0.settings.resident_bytes {
-                return;
+                break;
             }
             session.kept().resident = None;
             bytes -= freed;
         }
+        most.store(bytes, Ordering::Relaxed);
     }
 
     /// Finds what a run of a stateful session starts from.

@@ -22,7 +22,7 @@ mod sync;
 pub use self::call::{Call, CallReport, Memory};
 pub use self::handle::Handle;
 
-use self::gate::Gate;
+use self::gate::{Gate, Turn};
 use self::images::Images;
 use self::store::{Folder, Metadata, Store, Tail};
 use crate::{Error, Interpreter, Workspace};
@@ -65,11 +65,11 @@ pub struct SessionSettings {
 impl SessionSettings {
     /// What sessions get when nobody asks for anything else.
     pub const DEFAULT: SessionSettings = SessionSettings {
-        idle: Duration::from_secs(3600),
+        idle: Duration::from_secs(30 * 60),
         lifetime: Duration::from_secs(24 * 3600),
-        per_owner: 1000,
-        total: 10_000,
-        state_bytes: 256 << 20,
+        per_owner: 100,
+        total: 1000,
+        state_bytes: 512 << 20,
         resident_bytes: 512 << 20,
         workspace_bytes: Limits::DEFAULT.files_bytes,
         workspace_files: Limits::DEFAULT.files_count,
@@ -195,6 +195,8 @@ struct Shared {
     table: Mutex<HashMap<Handle, Arc<Session>>>,
     /// Counts uses, to find the state used longest ago.
     clock: AtomicU64,
+    /// Bytes of states in memory, or more.
+    resident: AtomicU64,
 }
 
 /// One session.
@@ -286,6 +288,7 @@ impl Sessions {
             images,
             table: Mutex::default(),
             clock: AtomicU64::new(0),
+            resident: AtomicU64::new(0),
             store,
         }));
         for (folder, metadata, calls) in sessions.0.store.load()? {
@@ -413,6 +416,16 @@ impl Sessions {
         session.closed.store(true, Ordering::Release);
     }
 
+    /// Waits until nothing else changes a session.
+    fn enter<'a>(&self, session: &'a Session, patience: Duration) -> Result<Turn<'a>, SessionError> {
+        let turn = session.gate.enter(patience)?;
+        // It may have been closed meanwhile.
+        match session.closed.load(Ordering::Acquire) {
+            true => Err(SessionError::Unknown),
+            false => Ok(turn),
+        }
+    }
+
     /// What is known about a session.
     ///
     /// # Errors
@@ -450,7 +463,7 @@ impl Sessions {
     /// [`SessionError::Unknown`], [`SessionError::Busy`], [`SessionError::TooMany`].
     pub fn fork(&self, handle: &str, owner: Option<&str>) -> Result<SessionInfo, Error> {
         let parent = self.find(handle, owner)?;
-        let _turn = parent.gate.enter(self.0.settings.patience)?;
+        let _turn = self.enter(&parent, self.0.settings.patience)?;
         let kept = parent.kept().clone();
         let handle = Handle::random().map_err(SessionError::io("make a handle"))?;
         let metadata = Metadata {
@@ -463,7 +476,10 @@ impl Sessions {
         let fork = self.add(&handle, metadata, |folder| {
             folder.copy_from(&parent.folder, kept.has_state).map(|()| number)
         })?;
-        fork.kept().resident = kept.resident;
+        {
+            let mut fork = fork.kept();
+            (fork.resident, fork.state_bytes) = (kept.resident, kept.state_bytes);
+        }
         self.touch(&parent);
         Ok(fork.info())
     }
@@ -474,14 +490,14 @@ impl Sessions {
     /// [`SessionError::Unknown`], [`SessionError::Busy`], [`SessionError::Io`].
     pub fn reset(&self, handle: &str, owner: Option<&str>, files: bool) -> Result<SessionInfo, Error> {
         let session = self.find(handle, owner)?;
-        let _turn = session.gate.enter(self.0.settings.patience)?;
+        let _turn = self.enter(&session, self.0.settings.patience)?;
         let metadata = Metadata {
             image: None,
             ..session.kept().metadata.clone()
         };
         session.folder.describe(&metadata)?;
-        let mut kept = session.kept();
         session.folder.remove_states();
+        let mut kept = session.kept();
         (kept.metadata, kept.has_state, kept.state_bytes, kept.resident) = (metadata, false, 0, None);
         kept.tail = None;
         drop(kept);

@@ -380,14 +380,11 @@ impl Folder {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
                 Err(error) => return Err(SessionError::io("copy the session's state")(error)),
             };
-            self.syncer.later(
-                &self.path,
-                Written {
-                    number,
-                    state: true,
-                    log: has_log,
-                },
-            );
+            self.force(Written {
+                number,
+                state: true,
+                log: has_log,
+            });
         }
         copy_tree(&other.workspace(), &self.workspace()).map_err(SessionError::io("copy the session's files"))
     }
