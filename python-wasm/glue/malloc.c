@@ -34,6 +34,17 @@ void *reallocarray(void *p, size_t count, size_t size) {
     return realloc(p, n);
 }
 
+/* Where the bytes of `p` up to `end` stop being zero. Most are, and there may be hundreds of MiB of them. */
+static char *not_zero(char *p, char *end) {
+    typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+    for (const word *w; (size_t)(end - p) >= 4 * sizeof(word); p += 4 * sizeof(word)) {
+        w = (const word *)p;
+        if (w[0] | w[1] | w[2] | w[3]) break;
+    }
+    while (p < end && !*p) p++;
+    return p;
+}
+
 /* What is kept of a memory is its pages that are not zero, so what programs have freed is wiped before it is kept. Blocks that are
  * zero already are only read: a page that is written is a page to copy. */
 static void wipe(void *start, void *end, size_t used, void *unused) {
@@ -43,12 +54,8 @@ static void wipe(void *start, void *end, size_t used, void *unused) {
     for (char *p = start; p < (char *)end;) {
         char *next = (char *)(((size_t)p / block + 1) * block);
         if (next > (char *)end) next = end;
-        for (char *q = p; q < next; q++) {
-            if (*q) {
-                memset(q, 0, (size_t)(next - q));
-                break;
-            }
-        }
+        p = not_zero(p, next);
+        memset(p, 0, (size_t)(next - p));
         p = next;
     }
 }
