@@ -9,11 +9,13 @@
 mod arguments;
 pub mod auth;
 mod commands;
+mod compat;
 mod console;
 pub mod fetch;
 pub mod guest;
 pub mod http;
 mod report;
+pub mod rest;
 pub mod server;
 pub mod settings;
 mod setup;

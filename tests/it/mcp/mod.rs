@@ -6,7 +6,7 @@
 //! * [`service`]: the service inside this process: panics, a full queue, lists with pages
 //! * [`clients`]: official clients on a tour
 
-mod clients;
+pub(super) mod clients;
 mod http;
 mod service;
 mod streams;
@@ -21,9 +21,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// Nothing here takes so long unless it hangs.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 
-fn program(arguments: &[&str]) -> Command {
+pub(super) fn program(arguments: &[&str]) -> Command {
     // Compiling the guest is not what these tests wait for.
     super::prepared(&[]);
     // An index without packages: these tests ask nobody on the network.
@@ -138,7 +138,7 @@ fn call(id: u32, name: &str, arguments: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-fn run(id: u32, code: &str) -> Value {
+pub(super) fn run(id: u32, code: &str) -> Value {
     call(id, "run_code", json!({ "code": code }))
 }
 
@@ -158,13 +158,13 @@ fn meta() -> Value {
 }
 
 /// The server over HTTP, killed when the test is over.
-struct Http {
+pub(super) struct Http {
     child: Child,
     address: SocketAddr,
 }
 
 impl Http {
-    fn start(arguments: &[&str]) -> Http {
+    pub(super) fn start(arguments: &[&str]) -> Http {
         let mut command = program(&["streamable-http", "--port", "0"]);
         let mut child = command
             .args(arguments)
@@ -185,11 +185,11 @@ impl Http {
         Http { child, address }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
-    fn open(&self) -> TcpStream {
+    pub(super) fn open(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream
@@ -206,7 +206,7 @@ impl Http {
     }
 
     /// Posts a message with the headers a client must send, and `more` of them.
-    fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
+    pub(super) fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
         self.exchange(&post(&message.to_string(), more))
     }
 }
@@ -236,14 +236,14 @@ fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     format!("{request}\r\n{body}").into_bytes()
 }
 
-struct Answer {
-    status: u16,
-    headers: String,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: String,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn read(bytes: &[u8]) -> Answer {
+    pub(super) fn read(bytes: &[u8]) -> Answer {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&*text, ""));
         let (first, headers) = head.split_once("\r\n").unwrap_or((head, ""));
@@ -261,7 +261,7 @@ impl Answer {
         Answer { status, headers, body }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(other, _)| *other == name).map(|(_, value)| value)
     }

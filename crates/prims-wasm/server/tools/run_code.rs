@@ -309,7 +309,8 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
     call.state.0.bridge.run(&call.stop, job.cancel, work).await?
 }
 
-fn facts(report: &RunReport, queue: Duration) -> RunFacts {
+/// What a run was, for metrics.
+pub(crate) fn facts(report: &RunReport, queue: Duration) -> RunFacts {
     let usage = &report.outcome.usage;
     RunFacts {
         status: Status::of(&report.outcome.exit).as_str(),
@@ -362,7 +363,7 @@ fn not_run(
 }
 
 /// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
