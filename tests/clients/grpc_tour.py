@@ -1,4 +1,4 @@
-"""A tour of the gRPC interface with what reflection says about it: `grpc_tour.py ADDRESS PROTO_FOLDER`."""
+"""A tour of the gRPC interface with what reflection says about it: `grpc_tour.py ADDRESS PROTO_FOLDER [TOKEN]`."""
 
 import json
 import subprocess
@@ -11,9 +11,32 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
-address, folder = sys.argv[1:]
+address, folder, *token = sys.argv[1:]
 NAME = "code_interpreter.v1.CodeInterpreterService"
-channel = grpc.insecure_channel(address)
+bare = channel = grpc.insecure_channel(address)
+
+
+class WithToken(grpc.UnaryUnaryClientInterceptor, grpc.StreamStreamClientInterceptor):
+    def intercept_unary_unary(self, call, details, request):
+        return call(details._replace(metadata=[("authorization", f"Bearer {token[0]}")]), request)
+
+    intercept_stream_stream = intercept_unary_unary
+
+
+def status(channel, path=f"/{NAME}/ParseCustomTool"):
+    try:
+        channel.unary_unary(path, lambda it: it, lambda it: it)(b"", timeout=60)
+    except grpc.RpcError as error:
+        return error.code()
+
+
+if token:
+    assert status(bare) == grpc.StatusCode.UNAUTHENTICATED
+    channel = grpc.intercept_channel(bare, WithToken())
+assert status(channel) is None
+# Another name than its own leads to no server.
+other = grpc.insecure_channel(address, [("grpc.default_authority", "evil.example")])
+assert status(other) == grpc.StatusCode.PERMISSION_DENIED
 database = ProtoReflectionDescriptorDatabase(channel)
 assert NAME in database.get_services(), database.get_services()
 pool = DescriptorPool(database)
@@ -30,11 +53,11 @@ service.file.CopyToProto(found)
 assert found == expected, found
 
 
-def call(name, metadata=(), **fields):
+def call(name, **fields):
     method = service.methods_by_name[name]
     request, response = GetMessageClass(method.input_type), GetMessageClass(method.output_type)
     stub = channel.unary_unary(f"/{NAME}/{name}", request.SerializeToString, response.FromString)
-    return stub(request(**fields), timeout=60, metadata=metadata)
+    return stub(request(**fields), timeout=60)
 
 
 def refused(code, name, **fields):
@@ -78,12 +101,7 @@ ran = call("ExecuteCustomTool", tool_source_code=tool, tool_input_json='{"a": "x
 assert "int_parsing" in ran.error.stderr, ran
 
 # Methods that are not there, a deadline of the client, many calls at a time, a call that is cancelled.
-unknown = channel.unary_unary(f"/{NAME}/Other", lambda it: it, lambda it: it)
-try:
-    unknown(b"", timeout=60)
-    raise AssertionError("it is there")
-except grpc.RpcError as error:
-    assert error.code() == grpc.StatusCode.UNIMPLEMENTED, error
+assert status(channel, f"/{NAME}/Other") == status(channel, "/other") == grpc.StatusCode.UNIMPLEMENTED
 method = service.methods_by_name["Execute"]
 request = GetMessageClass(method.input_type)
 execute = channel.unary_unary(f"/{NAME}/Execute", request.SerializeToString, GetMessageClass(method.output_type).FromString)

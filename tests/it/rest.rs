@@ -148,7 +148,8 @@ fn fits(expected: &Value, found: &Value, known: &mut HashMap<String, String>) ->
         }
         (Value::Object(expected), Value::Object(found)) => {
             let mut names = expected.iter();
-            expected.len() == found.len() && names.all(|(name, value)| found.get(name).is_some_and(|found| fits(value, found, known)))
+            expected.len() == found.len()
+                && names.all(|(name, value)| found.get(name).is_some_and(|found| fits(value, found, known)))
         }
         (expected, found) => expected == found,
     }
@@ -183,7 +184,9 @@ fn filled_patterns(expected: &Value, known: &HashMap<String, String>) -> Value {
     match expected {
         Value::Object(object) if object.contains_key("input") => filled(expected, known),
         Value::Object(object) => {
-            let fields = object.iter().map(|(name, value)| (name.clone(), filled_patterns(value, known)));
+            let fields = object
+                .iter()
+                .map(|(name, value)| (name.clone(), filled_patterns(value, known)));
             Value::Object(fields.collect())
         }
         Value::Array(values) => values.iter().map(|value| filled_patterns(value, known)).collect(),
@@ -209,10 +212,21 @@ fn files_go_in_and_out_and_outlive_the_process() {
     let reversed: Vec<u8> = bytes.iter().rev().copied().collect();
     assert!(raw[at..] == reversed, "{}", String::from_utf8_lossy(&raw[..at]));
     let head = String::from_utf8_lossy(&raw[..at]).to_ascii_lowercase();
-    for line in ["content-disposition: attachment", "x-content-type-options: nosniff", "sandbox"] {
+    for line in [
+        "content-disposition: attachment",
+        "x-content-type-options: nosniff",
+        "sandbox",
+    ] {
         assert!(head.contains(line), "{head}");
     }
-    for path in ["0", "..%2fsecret", "../secret", "%2e%2e/secret", &"0".repeat(64), &"a".repeat(300)] {
+    for path in [
+        "0",
+        "..%2fsecret",
+        "../secret",
+        "%2e%2e/secret",
+        &"0".repeat(64),
+        &"a".repeat(300),
+    ] {
         let answer = server.get(&format!("/v1/files/{path}"), &[]);
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
     }
@@ -228,13 +242,23 @@ fn the_document_describes_every_route() {
     let paths: Vec<&String> = document["paths"].as_object().expect("paths").keys().collect();
     assert_eq!(
         paths,
-        ["/v1/execute", "/v1/parse-custom-tool", "/v1/execute-custom-tool", "/v1/files", "/v1/files/{id}"]
+        [
+            "/v1/execute",
+            "/v1/parse-custom-tool",
+            "/v1/execute-custom-tool",
+            "/v1/files",
+            "/v1/files/{id}"
+        ]
     );
     let shapes = document["components"]["schemas"].as_object().expect("shapes");
     assert_eq!(shapes["ExecuteRequest"]["required"], json!(["source_code"]));
     // Every reference leads somewhere.
     let text = document.to_string();
-    for reference in text.split("\"$ref\":\"").skip(1).filter_map(|rest| rest.split('"').next()) {
+    for reference in text
+        .split("\"$ref\":\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+    {
         let name = reference.strip_prefix("#/components/schemas/").expect(reference);
         assert!(shapes.contains_key(name), "{reference}");
     }
@@ -244,21 +268,35 @@ fn the_document_describes_every_route() {
     assert_eq!(server.get("/mcp", &[]).status, 404);
 }
 
+const ALICE: &str = "0123456789abcdef0123456789abcdef";
+
+/// The path of a file with the tokens of two callers.
+fn tokens(folder: &tempfile::TempDir) -> String {
+    let path = folder.path().join("tokens");
+    std::fs::write(&path, format!("alice:{ALICE}\nbob:fedcba9876543210fedcba9876543210\n")).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).expect("a mode");
+    path.to_str().expect("a path").to_owned()
+}
+
 #[test]
 fn the_edge_protects_rest_as_it_does_mcp() {
     let folder = tempfile::tempdir().expect("a folder");
-    let tokens = folder.path().join("tokens");
-    std::fs::write(&tokens, "alice:0123456789abcdef0123456789abcdef\nbob:fedcba9876543210fedcba9876543210\n").expect("written");
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(&tokens, mode).expect("a mode");
-    let server = Rest::start(&["--no-grpc", "--auth-token-file", tokens.to_str().expect("a path"), "--max-body", "64k"]);
-    let alice = ("Authorization", "Bearer 0123456789abcdef0123456789abcdef");
+    let tokens = tokens(&folder);
+    let server = Rest::start(&["--no-grpc", "--auth-token-file", &tokens, "--max-body", "64k"]);
+    let alice = format!("Bearer {ALICE}");
+    let alice = ("Authorization", &*alice);
     let bob = ("Authorization", "Bearer fedcba9876543210fedcba9876543210");
     let body = json!({"source_code": "open('mine', 'w').write('x')"}).to_string();
     let refused = |headers: &[(&str, &str)], body: &[u8], status: u16| {
         let answer = server.post("/v1/execute", body, headers);
         let detail: Value = serde_json::from_str(&answer.body).expect("JSON");
-        assert!(answer.status == status && detail["detail"].is_string(), "{headers:?}: {} {}", answer.status, answer.body);
+        assert!(
+            answer.status == status && detail["detail"].is_string(),
+            "{headers:?}: {} {}",
+            answer.status,
+            answer.body
+        );
     };
     refused(&[], body.as_bytes(), 401);
     refused(&[alice, ("Host", "evil.example")], body.as_bytes(), 403);
@@ -268,7 +306,10 @@ fn the_edge_protects_rest_as_it_does_mcp() {
     refused(&[alice], "[".repeat(1000).as_bytes(), 400);
     let answer = server.post("/v1/execute", body.as_bytes(), &[alice]);
     let done: Value = serde_json::from_str(&answer.body).expect("JSON");
-    let path = format!("/v1/files/{}", done["files"]["/workspace/mine"].as_str().expect("a file"));
+    let path = format!(
+        "/v1/files/{}",
+        done["files"]["/workspace/mine"].as_str().expect("a file")
+    );
     assert_eq!(server.get(&path, &[alice]).status, 200);
     // Somebody else's file is not there.
     assert_eq!(server.get(&path, &[bob]).status, 404);
@@ -288,9 +329,16 @@ fn attacks_on_the_bee_code_interpreter_end_at_their_bounds() {
     let done = server.execute(&json!({"source_code": "x = []\nwhile True: x.append(bytearray(10_000_000))"}));
     assert!(done["exit_code"] == 1 || done["exit_code"] == 137, "{done:.300}");
     let done = server.execute(&json!({"source_code": "open('big', 'wb').write(bytes(20_000_000))"}));
-    assert!(done["stderr"].as_str().is_some_and(|text| text.contains("OSError")), "{done:.300}");
+    assert!(
+        done["stderr"].as_str().is_some_and(|text| text.contains("OSError")),
+        "{done:.300}"
+    );
     let done = server.execute(&json!({"source_code": "for i in range(20_000): open(f'f{i}', 'w').close()"}));
-    assert!(done["stderr"].as_str().is_some_and(|text| text.contains("OSError")), "{:.300}", done["stderr"]);
+    assert!(
+        done["stderr"].as_str().is_some_and(|text| text.contains("OSError")),
+        "{:.300}",
+        done["stderr"]
+    );
     assert!(done["files"].as_object().is_some_and(|files| files.len() <= 1000));
     // More files than may be kept: what was first is gone, and the server goes on.
     let first = server.execute(&json!({"source_code": "import os\nopen('f', 'wb').write(os.urandom(4_000_000))"}));
@@ -302,23 +350,46 @@ fn attacks_on_the_bee_code_interpreter_end_at_their_bounds() {
     // Files that together are more than a workspace holds.
     let uploaded = server.post("/v1/files", &vec![7; 3 << 20], &[]);
     let id = serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone();
-    let files: Value = (0..3).map(|at| (format!("/workspace/{at}"), id.clone())).collect::<serde_json::Map<_, _>>().into();
-    let answer = server.post("/v1/execute", json!({"source_code": "", "files": files}).to_string().as_bytes(), &[]);
+    let files: Value = (0..3)
+        .map(|at| (format!("/workspace/{at}"), id.clone()))
+        .collect::<serde_json::Map<_, _>>()
+        .into();
+    let answer = server.post(
+        "/v1/execute",
+        json!({"source_code": "", "files": files}).to_string().as_bytes(),
+        &[],
+    );
     assert_eq!(answer.status, 413, "{}", answer.body);
-    // A link to a file of the host is no file of the workspace.
-    let done = server.execute(&json!({"source_code": "import os\nos.symlink('../secret', 'a')\nos.symlink('/', 'b')\nopen('c', 'w').close()"}));
-    assert_eq!(done["files"].as_object().map(|files| files.keys().cloned().collect::<Vec<_>>()), Some(vec!["/workspace/c".into()]));
+    // A link is no file of the workspace, whether or not it can be made.
+    let code = "import os\nfor target in ('../secret', '/etc/passwd', '/', 'c'):\n    try: os.symlink(target, 'to ' + target.strip('./'))\n    except OSError: print(target)\nopen('c', 'w').close()";
+    let done = server.execute(&json!({ "source_code": code }));
+    assert_eq!(done["stdout"], "../secret\n/etc/passwd\n/\n");
+    let names = done["files"]
+        .as_object()
+        .map(|files| files.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(names, Some(vec!["/workspace/c".into()]));
     // Too many of everything in a request.
     let many: serde_json::Map<String, Value> = (0..300).map(|at| (format!("/workspace/{at}"), json!("a"))).collect();
     let many = json!({"source_code": "", "files": many, "env": (0..300).map(|at| (at.to_string(), json!(""))).collect::<serde_json::Map<_, _>>()});
     let answer = server.post("/v1/execute", many.to_string().as_bytes(), &[]);
-    assert!(answer.status == 422 && answer.body.matches("too_long").count() == 2, "{}", answer.body);
+    assert!(
+        answer.status == 422 && answer.body.matches("too_long").count() == 2,
+        "{}",
+        answer.body
+    );
     let long = json!({"source_code": "#".repeat((1 << 20) + 1)}).to_string();
     let answer = server.post("/v1/execute", long.as_bytes(), &[]);
-    assert!(answer.status == 422 && answer.body.contains("string_too_long") && answer.body.len() < 4096, "{:.300}", answer.body);
+    assert!(
+        answer.status == 422 && answer.body.contains("string_too_long") && answer.body.len() < 4096,
+        "{:.300}",
+        answer.body
+    );
     // Code that looks for the server finds nothing to rewrite.
     let code = "import os\nprint(os.path.exists('/proc/self'), [os.access(p, os.W_OK) for p in ('/', '/usr', '/etc')])";
-    assert_eq!(server.execute(&json!({"source_code": code}))["stdout"], "False [False, False, False]\n");
+    assert_eq!(
+        server.execute(&json!({"source_code": code}))["stdout"],
+        "False [False, False, False]\n"
+    );
 }
 
 #[test]
@@ -326,22 +397,42 @@ fn who_disconnects_gives_the_slot_back() {
     let server = Rest::start(&["--no-grpc", "--concurrency", "1", "--queue", "1"]);
     let endless = json!({"source_code": "while True: pass", "timeout": 300}).to_string();
     let mut waiting = server.open();
-    waiting.write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[])).expect("it reads");
+    waiting
+        .write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[]))
+        .expect("it reads");
     std::thread::sleep(std::time::Duration::from_millis(300));
     drop(waiting);
-    assert_eq!(server.execute(&json!({"source_code": "print('free')"}))["stdout"], "free\n");
+    assert_eq!(
+        server.execute(&json!({"source_code": "print('free')"}))["stdout"],
+        "free\n"
+    );
 }
 
 #[test]
 fn a_full_server_says_so() {
-    let server = Rest::start(&["--no-grpc", "--concurrency", "1", "--queue", "1", "--queue-wait", "100ms"]);
+    let server = Rest::start(&[
+        "--no-grpc",
+        "--concurrency",
+        "1",
+        "--queue",
+        "1",
+        "--queue-wait",
+        "100ms",
+    ]);
     server.execute(&json!({"source_code": ""}));
     let endless = json!({"source_code": "while True: pass", "timeout": 300}).to_string();
     let mut holding = server.open();
-    holding.write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[])).expect("it reads");
+    holding
+        .write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[]))
+        .expect("it reads");
     std::thread::sleep(std::time::Duration::from_millis(300));
     let answer = server.post("/v1/execute", endless.as_bytes(), &[]);
-    assert!(answer.status == 503 && answer.header("retry-after") == Some("1"), "{} {}", answer.status, answer.body);
+    assert!(
+        answer.status == 503 && answer.header("retry-after") == Some("1"),
+        "{} {}",
+        answer.status,
+        answer.body
+    );
     assert!(answer.body.contains("the server is busy"), "{}", answer.body);
 }
 
@@ -351,7 +442,9 @@ fn the_rest_interface_can_stand_beside_mcp() {
     let body = json!({"source_code": "print(1)"}).to_string();
     let ask = |body: &str| {
         let mut stream = server.open();
-        stream.write_all(&request("POST", "/v1/execute", body.as_bytes(), &[])).expect("it reads");
+        stream
+            .write_all(&request("POST", "/v1/execute", body.as_bytes(), &[]))
+            .expect("it reads");
         let mut bytes = vec![];
         let _ = stream.read_to_end(&mut bytes);
         Answer::read(&bytes)
@@ -361,7 +454,9 @@ fn the_rest_interface_can_stand_beside_mcp() {
     // Without the flag there is nothing.
     let server = super::mcp::Http::start(&[]);
     let mut stream = server.open();
-    stream.write_all(&request("POST", "/v1/execute", body.as_bytes(), &[])).expect("it reads");
+    stream
+        .write_all(&request("POST", "/v1/execute", body.as_bytes(), &[]))
+        .expect("it reads");
     let mut bytes = vec![];
     let _ = stream.read_to_end(&mut bytes);
     assert_eq!(Answer::read(&bytes).status, 404);
@@ -369,15 +464,25 @@ fn the_rest_interface_can_stand_beside_mcp() {
 
 #[test]
 fn what_others_can_reach_is_refused_without_tokens() {
-    for (name, value) in [("APP_HTTP_LISTEN_ADDR", "0.0.0.0:0"), ("APP_GRPC_LISTEN_ADDR", "0.0.0.0:0")] {
+    for (name, value) in [
+        ("APP_HTTP_LISTEN_ADDR", "0.0.0.0:0"),
+        ("APP_GRPC_LISTEN_ADDR", "0.0.0.0:0"),
+    ] {
         let mut command = program(&["serve-rest"]);
         if name == "APP_GRPC_LISTEN_ADDR" {
             command.args(["--port", "0"]);
         }
         let folder = tempfile::tempdir().expect("a folder");
-        let output = command.env(name, value).env("APP_FILE_STORAGE_PATH", folder.path()).output().expect("it starts");
+        let output = command
+            .env(name, value)
+            .env("APP_FILE_STORAGE_PATH", folder.path())
+            .output()
+            .expect("it starts");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.code() == Some(2) && said.contains("is reachable from other machines"), "{name}: {said}");
+        assert!(
+            output.status.code() == Some(2) && said.contains("is reachable from other machines"),
+            "{name}: {said}"
+        );
     }
 }
 
@@ -394,13 +499,45 @@ fn the_official_grpc_client_takes_a_tour() {
     let server = Rest::start(&[]);
     let address = server.grpc.expect("it serves gRPC").to_string();
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("proto");
-    python("grpc.txt", "grpc", "grpc_tour.py", &[&address, proto.to_str().expect("a path")]);
+    let proto = proto.to_str().expect("a path");
+    python("grpc.txt", "grpc", "grpc_tour.py", &[&address, proto]);
+    let folder = tempfile::tempdir().expect("a folder");
+    let server = Rest::start(&["--auth-token-file", &tokens(&folder)]);
+    let address = server.grpc.expect("it serves gRPC").to_string();
+    python("grpc.txt", "grpc", "grpc_tour.py", &[&address, proto, ALICE]);
+}
+
+#[test]
+fn connections_that_say_nothing_of_grpc_are_closed() {
+    let server = Rest::start(&["--idle-timeout", "1s"]);
+    let address = server.grpc.expect("it serves gRPC");
+    for said in [
+        &b""[..],
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\0\0\0\xff",
+    ] {
+        let mut stream = TcpStream::connect(address).expect("it listens");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        let _ = stream.write_all(said);
+        let mut rest = vec![];
+        // Ends or is reset; what must not happen is that it stays.
+        if let Err(error) = stream.read_to_end(&mut rest) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{said:?}");
+        }
+    }
+    assert_eq!(server.execute(&json!({"source_code": "print(1)"}))["stdout"], "1\n");
 }
 
 #[test]
 fn python_interpreter_mcp_finds_what_it_posts_to() {
     let server = Rest::start(&["--no-grpc"]);
-    python("frameworks.txt", "frameworks", "bee_tour.py", &["rest", &format!("http://{}", server.http)]);
+    python(
+        "frameworks.txt",
+        "frameworks",
+        "bee_tour.py",
+        &["rest", &format!("http://{}", server.http)],
+    );
 }
 
 #[test]

@@ -3,7 +3,8 @@
 //! [`Server`] takes any [`Router`] that answers at `/mcp` and lets only requests reach it that are for this server (`Host`), from
 //! pages that may call it (`Origin`), of callers it knows ([`crate::auth`]), in sizes and at rates it can bear. In this order, and
 //! before a body is read. It adds `/healthz` (the process is alive), `/readyz` (runs can begin), `/metrics` (Prometheus),
-//! `/artifacts/…` and the metadata of the protected resource. Connections have times and a number.
+//! `/artifacts/…` and the metadata of the protected resource. REST can stand beside it, and gRPC on a port of its own. Connections
+//! have times and a number.
 //!
 //! It listens on the loopback interface. Other addresses need a way to know callers, or the word that nobody shall be asked.
 

@@ -132,7 +132,10 @@ fn not_json(bytes: &[u8], error: &serde_json::Error) -> Invalid {
         .take(error.line().saturating_sub(1))
         .map(<[u8]>::len)
         .sum();
-    let at = (before + error.column().saturating_sub(1)).min(bytes.len());
+    let at = match error.is_eof() {
+        true => bytes.len(),
+        false => (before + error.column().saturating_sub(1)).min(bytes.len()),
+    };
     let position = String::from_utf8_lossy(&bytes[..at]).chars().count();
     Invalid {
         ctx: Some(json!({ "error": "Expecting value" })),

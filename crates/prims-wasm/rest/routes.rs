@@ -67,8 +67,8 @@ impl IntoResponse for Problem {
 /// An answer, or one of two kinds of refusals.
 type Answer = Result<Response, Response>;
 
-fn read<T: check::Request>(interpreter: &CodeInterpreter, body: &Bytes) -> Result<T, Response> {
-    check::body(body, interpreter.longest()).map_err(IntoResponse::into_response)
+fn read<T: check::Request>(interpreter: &CodeInterpreter, body: &Bytes) -> Result<T, InvalidResponse> {
+    check::body(body, interpreter.longest())
 }
 
 async fn execute(
@@ -76,13 +76,13 @@ async fn execute(
     Extension(caller): Extension<Caller>,
     body: Bytes,
 ) -> Answer {
-    let request = read(&interpreter, &body)?;
+    let request = read(&interpreter, &body).map_err(IntoResponse::into_response)?;
     let done = interpreter.execute(caller, request).await;
     Ok(Json(done.map_err(IntoResponse::into_response)?).into_response())
 }
 
 async fn parse_custom_tool(State(interpreter): State<CodeInterpreter>, body: Bytes) -> Answer {
-    let request = read(&interpreter, &body)?;
+    let request = read(&interpreter, &body).map_err(IntoResponse::into_response)?;
     let parsed = interpreter
         .parse_tool(request)
         .await
@@ -91,7 +91,7 @@ async fn parse_custom_tool(State(interpreter): State<CodeInterpreter>, body: Byt
 }
 
 async fn execute_custom_tool(State(interpreter): State<CodeInterpreter>, body: Bytes) -> Answer {
-    let request = read(&interpreter, &body)?;
+    let request = read(&interpreter, &body).map_err(IntoResponse::into_response)?;
     let called = interpreter
         .call_tool(request)
         .await
