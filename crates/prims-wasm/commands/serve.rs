@@ -48,7 +48,10 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>, compat: Option<
         rest::usual(&mut settings);
     }
     let program = program(settings, &arguments.serving.files, cache_dir, |_| None)?;
-    let bee = bee(&program, compat)?;
+    let bee = match compat {
+        Some(Compat::Bee) => Some(Bee::new(rest::interpreter(&program, None)?)),
+        None => None,
+    };
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio_pipes();
@@ -73,29 +76,21 @@ pub(super) fn streamable_http(
         rest::usual(&mut settings);
     }
     let program = program(settings, &arguments.serving.files, cache_dir, usual_data_dir)?;
-    let rest = match arguments.rest {
-        true => Some(routes(rest::interpreter(&program)?)),
+    let is_bee = compat == Some(Compat::Bee);
+    let interpreter = match arguments.rest || is_bee {
+        true => Some(rest::interpreter(&program, usual_dir("files", &program.settings))?),
         false => None,
     };
-    let abandon = CancellationToken::new();
-    let mut service = http::Service {
-        rest,
-        ..edge::service(&program, abandon)
-    };
-    if let Some(bee) = bee(&program, compat)? {
-        service.mcp = edge::mcp_of(bee, &program);
+    let mut service = edge::service(&program, CancellationToken::new());
+    if let Some(interpreter) = &interpreter
+        && is_bee
+    {
+        service.mcp = edge::mcp_of(Bee::new(interpreter.clone()), &program);
     }
+    service.rest = interpreter.filter(|_| arguments.rest).map(routes);
     over_http(&program, service, |server| {
         console::note(&format!("serving MCP on http://{}/mcp", server.address()));
     })
-}
-
-/// The service that takes the place of python-interpreter-mcp, if that is asked for.
-fn bee(program: &Program, compat: Option<Compat>) -> Result<Option<Bee>, Error> {
-    match compat {
-        Some(Compat::Bee) => Ok(Some(Bee::new(rest::interpreter(program)?))),
-        None => Ok(None),
-    }
 }
 
 /// Serves until a signal says otherwise; `listening` is told where.

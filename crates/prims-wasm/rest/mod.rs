@@ -47,8 +47,8 @@ pub(crate) enum Problem {
     /// A file is not there, for this caller.
     #[error("{0}")]
     Unknown(String),
-    /// The files that are named are more than a workspace may hold.
-    #[error("the files have more than {0} bytes, which is all a workspace may hold")]
+    /// Files are larger than a workspace, or the store.
+    #[error("the files have more than {0} bytes, which is all there is room for")]
     Full(u64),
     /// Too many runs are under way.
     #[error("{0}")]

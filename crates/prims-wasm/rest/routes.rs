@@ -125,7 +125,9 @@ async fn file(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let name = id.clone();
-    let (file, length) = interpreter.files(move |store| store.get(&caller, &id)).await?;
+    let (file, length) = interpreter
+        .files(move |store| store.get(&caller, &id, u64::MAX))
+        .await?;
     let artifact = Artifact {
         file,
         length,

@@ -64,8 +64,11 @@ impl Scratch {
         let mut left = most;
         for (path, id) in files {
             let below = check::below_workspace(path).map_err(Problem::Request)?;
-            let (mut from, length) = store.get(caller, id)?;
-            left = left.checked_sub(length).ok_or(Problem::Full(most))?;
+            let (mut from, length) = match store.get(caller, id, left) {
+                Err(store::Error::TooLarge(_)) => return Err(Problem::Full(most)),
+                found => found?,
+            };
+            left -= length;
             let place = self.workspace().join(below.as_str());
             let write = || -> std::io::Result<Before> {
                 fs::create_dir_all(place.parent().unwrap_or(&self.workspace()))?;

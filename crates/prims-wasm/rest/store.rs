@@ -22,6 +22,8 @@ use std::time::{Duration, SystemTime};
 const MAX_FILES: usize = 100_000;
 /// Hexadecimal digits of an identifier.
 const DIGITS: usize = 64;
+/// Nothing takes this long to be written.
+const ABANDONED: Duration = Duration::from_secs(3600);
 /// Read at a time.
 const PIECE: usize = 64 << 10;
 
@@ -40,8 +42,8 @@ pub(crate) enum Error {
     /// There is none of that name, it expired, or it is somebody else's.
     #[error("no file `{0}`, or it has expired")]
     Unknown(String),
-    /// It is larger than everything may be together.
-    #[error("a file has more than {0} bytes, which is all that may be kept")]
+    /// It is larger than it may be.
+    #[error("a file has more than {0} bytes")]
     TooLarge(u64),
     /// The host failed.
     #[error("cannot use the folder of files")]
@@ -74,17 +76,14 @@ impl Store {
         };
         let made = temporary.as_ref().map(tempfile::TempDir::path);
         let folder = folder.or(made).unwrap_or(Path::new("")).to_owned();
-        // What a process that was killed was writing.
-        match fs::remove_dir_all(folder.join("spool")) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
         for part in ["spool", "files"] {
             DirBuilder::new()
                 .recursive(true)
                 .mode(0o700)
                 .create(folder.join(part))?;
         }
+        // What a process that was killed was writing.
+        remove_older(&folder.join("spool"), ABANDONED)?;
         let store = Store(Arc::new(Shared {
             secret: secret(&folder)?,
             folder,
@@ -117,8 +116,8 @@ impl Store {
         Ok(id)
     }
 
-    /// A file of this caller, open at its beginning, and its length.
-    pub(crate) fn get(&self, caller: &Caller, id: &str) -> Result<(File, u64), Error> {
+    /// A file of this caller that has at most `most` bytes, open at its beginning, and its length.
+    pub(crate) fn get(&self, caller: &Caller, id: &str, most: u64) -> Result<(File, u64), Error> {
         let unknown = || Error::Unknown(id.chars().take(DIGITS).collect());
         let is_one = id.len() == DIGITS && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         if !is_one {
@@ -130,7 +129,7 @@ impl Store {
         };
         let age = file.metadata()?.modified()?.elapsed().unwrap_or_default();
         let mut hasher = self.hasher(caller);
-        let length = copy(&mut file, &mut hasher, None, u64::MAX)?;
+        let length = copy(&mut file, &mut hasher, None, most)?;
         if age >= self.0.retention.unused_for || hasher.finalize().to_hex().as_str() != id {
             return Err(unknown());
         }
@@ -186,6 +185,17 @@ impl Store {
         *held = (bytes, count);
         Ok(())
     }
+}
+
+/// Removes files that were not written to for some time.
+fn remove_older(folder: &Path, time: Duration) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)?.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
+        if modified.is_ok_and(|modified| modified.elapsed().unwrap_or_default() >= time) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Reads everything into the digest and maybe a file, up to a number of bytes.
@@ -261,7 +271,7 @@ mod tests {
     }
 
     fn text(store: &Store, caller: &Caller, id: &str) -> Option<String> {
-        let (mut file, length) = store.get(caller, id).ok()?;
+        let (mut file, length) = store.get(caller, id, 1000).ok()?;
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text.len() as u64, length);
@@ -282,11 +292,16 @@ mod tests {
         assert_eq!(text(&store, &bob, &id), None);
         assert_eq!(text(&store, &nobody, &id), None);
         assert_eq!(*store.held(), (8, 2));
-        // Another process goes on with it.
+        // Another process goes on with it, and removes what the last one was writing.
         drop(store);
+        for (name, age) in [("abandoned", 3601), ("written", 1)] {
+            let file = File::create(folder.path().join("spool").join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+        }
         let store = Store::open(Some(folder.path()), retention(1000)).unwrap();
         assert_eq!(text(&store, &alice, &id).as_deref(), Some("text"));
         assert_eq!(*store.held(), (8, 2));
+        assert!(!folder.path().join("spool/abandoned").exists() && folder.path().join("spool/written").exists());
     }
 
     #[test]
@@ -303,7 +318,10 @@ mod tests {
             &"a".repeat(63),
             &format!("{}/", &zeros[1..]),
         ] {
-            assert!(matches!(store.get(&Caller(None), id), Err(Error::Unknown(_))), "{id}");
+            assert!(
+                matches!(store.get(&Caller(None), id, 1000), Err(Error::Unknown(_))),
+                "{id}"
+            );
         }
     }
 
@@ -318,7 +336,7 @@ mod tests {
             file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
         }
         save(3);
-        let there: Vec<bool> = ids.iter().map(|id| store.get(&nobody, id).is_ok()).collect();
+        let there: Vec<bool> = ids.iter().map(|id| store.get(&nobody, id, 1000).is_ok()).collect();
         assert_eq!(there, [true, false, true]);
         assert!(store.held().0 <= 100);
         assert!(matches!(
@@ -336,13 +354,14 @@ mod tests {
         let file = File::open(store.path(&old)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(3601))
             .unwrap();
-        assert!(store.get(&nobody, &old).is_err());
+        assert!(store.get(&nobody, &old, 1000).is_err());
         store.expire().unwrap();
         assert!(!store.path(&old).exists());
         let damaged = store.save(&nobody, &mut "whole".as_bytes()).unwrap();
         fs::write(store.path(&damaged), "whale").unwrap();
-        assert!(matches!(store.get(&nobody, &damaged), Err(Error::Unknown(_))));
+        assert!(matches!(store.get(&nobody, &damaged, 1000), Err(Error::Unknown(_))));
         assert_eq!(store.save(&nobody, &mut "whole".as_bytes()).unwrap(), damaged);
         assert_eq!(text(&store, &nobody, &damaged).as_deref(), Some("whole"));
+        assert!(matches!(store.get(&nobody, &damaged, 4), Err(Error::TooLarge(4))));
     }
 }

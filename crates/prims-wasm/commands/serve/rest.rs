@@ -37,7 +37,7 @@ pub(in crate::commands) fn serve_rest(arguments: &ServeRest, cache_dir: Option<&
         }
     };
     let program = program(settings, &arguments.serving.files, cache_dir, usual_data_dir)?;
-    let interpreter = interpreter(&program)?;
+    let interpreter = interpreter(&program, usual_dir("files", &program.settings))?;
     let grpc = match grpc_address {
         Some(address) => {
             let methods = grpc(interpreter.clone()).map_err(|error| Error::Usage(error.to_string()))?;
@@ -138,10 +138,10 @@ fn level(text: &str) -> Option<LogLevel> {
     })
 }
 
-/// The interpreter with its files.
-pub(super) fn interpreter(program: &Program) -> Result<CodeInterpreter, Error> {
+/// The interpreter with its files: where the settings say, else in the usual folder, else in one that ends with the process.
+pub(super) fn interpreter(program: &Program, usual: Option<PathBuf>) -> Result<CodeInterpreter, Error> {
     let files = &program.settings.files;
-    let folder = files.dir.clone().or_else(|| usual_dir("files", &program.settings));
+    let folder = files.dir.clone().or(usual);
     let retention = Retention {
         bytes: files.bytes.0,
         unused_for: files.age,
