@@ -230,8 +230,14 @@ fn files_go_in_and_out_and_outlive_the_process() {
         let answer = server.get(&format!("/v1/files/{path}"), &[]);
         assert_eq!(answer.status, 404, "{path}: {}", answer.body);
     }
-    assert_eq!(server.get("/v1/files", &[]).status, 405);
-    assert_eq!(server.get("/v1/execute", &[]).status, 405);
+    for (method, path) in [("GET", "/v1/files"), ("GET", "/v1/execute"), ("DELETE", "/v1/execute")] {
+        let answer = Answer::read(&server.send(&request(method, path, b"", &[])));
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (405, "{\"detail\":\"Method Not Allowed\"}"),
+            "{method} {path}"
+        );
+    }
 }
 
 #[test]

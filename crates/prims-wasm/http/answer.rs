@@ -103,7 +103,11 @@ impl Problem {
     pub(super) fn into_response(self, form: Form) -> Response<Body> {
         let mut response = match form {
             Form::JsonRpc => coded(self.code(), self.status(), &self.message(), self.hint()),
-            Form::Detail => detail(self.status(), &self.message()),
+            Form::Detail => match &self {
+                Problem::UnknownPath => detail(self.status(), "Not Found"),
+                Problem::Method(_) => detail(self.status(), "Method Not Allowed"),
+                problem => detail(problem.status(), &problem.message()),
+            },
         };
         let headers = response.headers_mut();
         match self {

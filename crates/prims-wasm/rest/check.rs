@@ -383,6 +383,27 @@ mod tests {
     }
 
     #[test]
+    fn variables_and_mistakes_are_bounded() {
+        let large = json!({ "source_code": "", "env": { "A": "x".repeat(MAX_ENV.1) } });
+        assert_eq!(
+            wrong(&large.to_string()),
+            [json!([
+                "value_error",
+                ["body", "env"],
+                "Value error, all variables have 65537 bytes, expected at most 65536"
+            ])]
+        );
+        let numbers: Map<String, Value> = (0..200).map(|at| (at.to_string(), json!(at))).collect();
+        assert_eq!(wrong(&json!({ "env": numbers }).to_string()).len(), MAX_TOLD);
+        for name in ["", "A=B", "A\0"] {
+            let [problem] = &wrong(&json!({ "source_code": "", "env": { name: "x" } }).to_string())[..] else {
+                panic!("{name:?}")
+            };
+            assert_eq!(problem[0], "value_error", "{name:?}");
+        }
+    }
+
+    #[test]
     fn paths_stay_in_the_workspace() {
         for good in ["/workspace/a", "/workspace/a/b.txt", "/workspace/./a"] {
             assert!(below_workspace(good).is_ok(), "{good}");
