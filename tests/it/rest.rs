@@ -268,6 +268,15 @@ fn the_document_describes_every_route() {
         let name = reference.strip_prefix("#/components/schemas/").expect(reference);
         assert!(shapes.contains_key(name), "{reference}");
     }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("openapi.json");
+    std::fs::write(&file, text).expect("written");
+    python(
+        "grpc.txt",
+        "grpc",
+        "openapi_check.py",
+        &[file.to_str().expect("a path")],
+    );
     for path in ["/healthz", "/readyz", "/metrics"] {
         assert!([200, 503].contains(&server.get(path, &[]).status), "{path}");
     }
