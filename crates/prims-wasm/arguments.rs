@@ -1,5 +1,6 @@
 //! Flags and arguments, exactly as they are typed.
 
+use crate::compat::Compat;
 use crate::settings::{LocalArguments, SettingArguments};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -15,6 +16,10 @@ pub(crate) struct Arguments {
     /// Folder for compiled code, images and packages; it can be deleted at any time. [env: PRIMS_CACHE_DIR]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) cache_dir: Option<PathBuf>,
+
+    /// Take the place of another program: its tools, with its names and shapes.
+    #[arg(long, global = true, value_name = "PROGRAM")]
+    pub(crate) compat: Option<Compat>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -29,6 +34,8 @@ pub(crate) enum Command {
     Stdio(Stdio),
     /// Serve MCP over HTTP.
     StreamableHttp(StreamableHttp),
+    /// Serve the REST and gRPC interface of the BeeAI code interpreter.
+    ServeRest(ServeRest),
     /// Choose, explain and fetch packages.
     Deps(Deps),
     /// Look after what is kept to be used again.
@@ -133,6 +140,25 @@ pub(crate) struct Stdio {
 
 #[derive(Debug, Args)]
 pub(crate) struct StreamableHttp {
+    /// Serve the REST interface of the BeeAI code interpreter beside it.
+    #[arg(long)]
+    pub(crate) rest: bool,
+
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+}
+
+/// Other defaults: port 50081, a time limit of 60 s, and what the code imports is installed (--auto-deps).
+#[derive(Debug, Args)]
+pub(crate) struct ServeRest {
+    /// Port for gRPC, on the same address; 0 means any free one [default: 50051].
+    #[arg(long, value_name = "PORT", conflicts_with = "no_grpc")]
+    pub(crate) grpc_port: Option<u16>,
+
+    /// Do not serve gRPC.
+    #[arg(long)]
+    pub(crate) no_grpc: bool,
+
     #[command(flatten)]
     pub(crate) serving: Serving,
 }

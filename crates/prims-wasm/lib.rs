@@ -10,12 +10,14 @@
 mod arguments;
 pub mod auth;
 mod commands;
+mod compat;
 mod console;
 pub mod fetch;
 pub mod guest;
 mod hex;
 pub mod http;
 mod report;
+pub mod rest;
 pub mod server;
 pub mod settings;
 mod setup;

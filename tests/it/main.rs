@@ -11,6 +11,7 @@
 //! * [`native`]: C++ exceptions and jumps in packages with native code
 //! * [`packages`]: packages from a folder of wheels, as a user asks for them
 //! * [`mcp`]: the server, over standard streams and over HTTP
+//! * [`rest`]: REST, gRPC and the MCP tool of the BeeAI code interpreter
 //! * [`workspaces`]: files in and out without running code
 //! * [`cache`]: a damaged cache is noticed and mended
 //! * [`guest_suite`]: the tests of the guest's own package, inside the guest
@@ -24,6 +25,7 @@ mod mcp;
 mod native;
 mod packages;
 mod programs;
+mod rest;
 mod sessions;
 mod settings;
 mod states;

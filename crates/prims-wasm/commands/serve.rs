@@ -1,9 +1,12 @@
-//! `prims-wasm stdio` and `prims-wasm streamable-http`: the interpreter as an MCP server.
+//! `prims-wasm stdio`, `prims-wasm streamable-http` and `prims-wasm serve-rest`: the interpreter as a server.
 
 use super::Error;
-use crate::arguments::{Serving, Stdio, StreamableHttp};
+use crate::arguments::{PackageFiles, Stdio, StreamableHttp};
+use crate::compat::Compat;
+use crate::compat::bee::Bee;
 use crate::http::{self, Metrics, Readiness};
-use crate::server::{AppState, Options, Sessions, serve_stdio, service};
+use crate::rest::routes;
+use crate::server::{AppState, Options, Sessions, serve_lines, serve_stdio, service};
 use crate::settings::Settings;
 use crate::{console, fetch, setup};
 use prims_cache::{Cache, Retention};
@@ -15,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 mod edge;
+pub(super) mod rest;
 
 /// Threads of the runtime itself; what blocks has its own.
 const WORKERS: usize = 2;
@@ -37,27 +41,65 @@ struct Program {
     readiness: Arc<Readiness>,
 }
 
-pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir, |_| None)?;
+pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>, compat: Option<Compat>) -> Result<u8, Error> {
+    let mut settings = Settings::load(&arguments.serving.settings)?;
+    if compat == Some(Compat::Bee) {
+        rest::usual(&mut settings);
+    }
+    let program = program(settings, &arguments.serving.files, cache_dir, |_| None)?;
+    let bee = match compat {
+        Some(Compat::Bee) => Some(Bee::new(rest::interpreter(&program, None)?)),
+        None => None,
+    };
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio_pipes();
         let drain = ended_by_signal();
         let patience = program.settings.server.drain_timeout;
-        serve_stdio(service(program.state.clone()), input, output, drain, patience).await;
+        match bee {
+            Some(bee) => serve_lines(bee, program.state.clone(), input, output, drain, patience).await,
+            None => serve_stdio(service(program.state.clone()), input, output, drain, patience).await,
+        }
     });
     program.state.end();
     runtime.shutdown_background();
     Ok(0)
 }
 
-pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir, usual_data_dir)?;
+pub(super) fn streamable_http(
+    arguments: &StreamableHttp,
+    cache_dir: Option<&Path>,
+    compat: Option<Compat>,
+) -> Result<u8, Error> {
+    let mut settings = Settings::load(&arguments.serving.settings)?;
+    if compat == Some(Compat::Bee) {
+        rest::usual(&mut settings);
+    }
+    let program = program(settings, &arguments.serving.files, cache_dir, usual_data_dir)?;
+    let is_bee = compat == Some(Compat::Bee);
+    let interpreter = match arguments.rest || is_bee {
+        true => Some(rest::interpreter(&program, usual_dir("files", &program.settings))?),
+        false => None,
+    };
+    let mut service = edge::service(&program, CancellationToken::new());
+    if let Some(interpreter) = &interpreter
+        && is_bee
+    {
+        service.mcp = edge::mcp_of(Bee::new(interpreter.clone()), &program);
+    }
+    service.rest = interpreter.filter(|_| arguments.rest).map(routes);
+    over_http(&program, service, |server| {
+        console::note(&format!("serving MCP on http://{}/mcp", server.address()));
+    })
+}
+
+/// Serves until a signal says otherwise; `listening` is told where.
+fn over_http(program: &Program, service: http::Service, listening: impl FnOnce(&http::Server)) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     let served = runtime.block_on(async {
-        let abandon = CancellationToken::new();
-        let server = http::Server::bind(&program.settings, edge::service(&program, abandon.clone())).await?;
-        console::note(&format!("serving MCP on http://{}/mcp", server.address()));
+        let abandon = service.abandon.clone();
+        let server = http::Server::bind(&program.settings, service).await?;
+        listening(&server);
         let state = program.state.clone();
         tokio::spawn(async move {
             abandon.cancelled().await;
@@ -107,11 +149,11 @@ fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
 
 /// Everything a transport needs. What an operator got wrong is an error now; what is slow begins in the background.
 fn program(
-    serving: &Serving,
+    settings: Settings,
+    files: &PackageFiles,
     cache_dir: Option<&Path>,
     usual: impl Fn(&Settings) -> Option<PathBuf>,
 ) -> Result<Program, Error> {
-    let settings = Settings::load(&serving.settings)?;
     let data_dir = settings.sessions.data_dir.clone().or_else(|| usual(&settings));
     http::log::start(&settings.log);
     let cache = setup::cache(cache_dir, &settings)?;
@@ -119,7 +161,7 @@ fn program(
     let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
-    let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, &serving.files)?);
+    let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, files)?);
     let sessions = Sessions::new(interpreter.clone(), settings.of_sessions(), data_dir);
     let state = AppState::new(Options {
         interpreter,
@@ -163,6 +205,10 @@ fn program(
 /// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A
 /// server on any free port has none: it would not find its sessions again.
 fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
+    usual_dir("sessions", settings)
+}
+
+fn usual_dir(what: &str, settings: &Settings) -> Option<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())
@@ -170,7 +216,7 @@ fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
     };
     let data = set("XDG_DATA_HOME").or_else(|| Some(set("HOME")?.join(".local/share")))?;
     let port = settings.server.port;
-    (port != 0).then(|| data.join("prims-wasm").join(format!("sessions-{port}")))
+    (port != 0).then(|| data.join("prims-wasm").join(format!("{what}-{port}")))
 }
 
 /// Keeps the cache within its bounds, from a thread of its own: it takes time, and nobody waits for it.

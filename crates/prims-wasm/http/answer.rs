@@ -32,8 +32,17 @@ pub(super) enum Problem {
     Panicked(String),
 }
 
+/// How clients read an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As those of MCP.
+    JsonRpc,
+    /// As those of services made with FastAPI.
+    Detail,
+}
+
 impl Problem {
-    fn status(&self) -> StatusCode {
+    pub(super) fn status(&self) -> StatusCode {
         match self {
             Problem::ForeignHost | Problem::ForeignOrigin => StatusCode::FORBIDDEN,
             Problem::UnknownPath => StatusCode::NOT_FOUND,
@@ -63,7 +72,7 @@ impl Problem {
         }
     }
 
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         match self {
             Problem::ForeignHost => "this server is not known by the name in `Host`".into(),
             Problem::ForeignOrigin => "pages of this origin may not call this server".into(),
@@ -91,8 +100,15 @@ impl Problem {
         }
     }
 
-    pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = coded(self.code(), self.status(), &self.message(), self.hint());
+    pub(super) fn into_response(self, form: Form) -> Response<Body> {
+        let mut response = match form {
+            Form::JsonRpc => coded(self.code(), self.status(), &self.message(), self.hint()),
+            Form::Detail => match &self {
+                Problem::UnknownPath => detail(self.status(), "Not Found"),
+                Problem::Method(_) => detail(self.status(), "Method Not Allowed"),
+                problem => detail(problem.status(), &problem.message()),
+            },
+        };
         let headers = response.headers_mut();
         match self {
             Problem::Method(allowed) => {
@@ -112,6 +128,18 @@ impl Problem {
         }
         response
     }
+}
+
+/// An error in one of the forms.
+pub(super) fn formed(form: Form, status: StatusCode, message: &str) -> Response<Body> {
+    match form {
+        Form::JsonRpc => error(status, message, None),
+        Form::Detail => detail(status, message),
+    }
+}
+
+fn detail(status: StatusCode, message: &str) -> Response<Body> {
+    document(status, &json!({"detail": message}))
 }
 
 /// An error as MCP clients read it, also where it is not about MCP.

@@ -123,7 +123,8 @@ fn sound(path: &str) -> bool {
     path.len() <= MAX_PATH && path.split('/').all(part) && !path.chars().any(|c| c.is_control() || c == '\\')
 }
 
-fn download(artifact: Artifact, name: &str) -> Response<Body> {
+/// The answer with a file, to be saved under a name.
+pub(crate) fn download(artifact: Artifact, name: &str) -> Response<Body> {
     let text = |text: &str| HeaderValue::from_str(text).ok();
     let mut response = Response::new(Body::new(FileBody {
         left: artifact.length,

@@ -19,6 +19,15 @@ const MAX_DISCARDED: usize = 64 << 20;
 /// For as long.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// JSON, whose shape is looked at.
+    Json,
+    /// Anything.
+    Bytes,
+}
+
 /// Takes bodies.
 #[derive(Clone, Debug)]
 pub(super) struct Bodies {
@@ -45,7 +54,7 @@ impl Bodies {
     }
 
     /// What the head says about the body, before any of it is read.
-    pub(super) fn announced(&self, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    pub(super) fn announced(&self, kind: Kind, method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
         let length = headers
             .get(CONTENT_LENGTH)
             .and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
@@ -56,7 +65,8 @@ impl Bodies {
         let mut types = headers.get_all(CONTENT_TYPE).iter();
         let essence = types.next().and_then(|value| value.to_str().ok()?.split(';').next());
         let json = essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"));
-        if !json || types.next().is_some() || headers.contains_key(CONTENT_ENCODING) {
+        let plain = types.next().is_none() && !headers.contains_key(CONTENT_ENCODING);
+        if kind == Kind::Json && !(json && plain) {
             return Err(Problem::ContentType);
         }
         if length.is_some_and(|length| length > self.most as u64) {
@@ -65,15 +75,17 @@ impl Bodies {
         Ok(())
     }
 
-    /// Reads a body of JSON and looks at its shape.
-    pub(super) async fn take(&self, mut body: Body) -> Result<Taken, Problem> {
+    /// Reads a body, and looks at its shape if it is JSON.
+    pub(super) async fn take(&self, kind: Kind, mut body: Body) -> Result<Taken, Problem> {
         let taken = tokio::time::timeout(self.time, self.read(&mut body)).await;
         let taken = taken.map_err(|_| Problem::TooSlow)?;
         if let Err(Problem::TooLarge(_) | Problem::Overloaded) = taken {
             discard(body);
         }
         let taken = taken?;
-        shape(&taken.bytes)?;
+        if kind == Kind::Json {
+            shape(&taken.bytes)?;
+        }
         Ok(taken)
     }
 

@@ -5,12 +5,13 @@ use super::timed::{Progress, Timed, Times};
 use axum::body::Body;
 use axum::http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -28,9 +29,23 @@ const ABANDON_TIME: Duration = Duration::from_millis(500);
 /// Descriptors that connections leave to everything else.
 const SPARE_DESCRIPTORS: u64 = 64;
 
+/// Requests at a time on one connection of HTTP/2.
+const MAX_STREAMS: u32 = 64;
+/// Between two questions whether the other side of a connection of HTTP/2 is there, and for its answer.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+/// What is spoken on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Http1,
+    /// HTTP/2, which both sides know beforehand.
+    Http2,
+}
+
 /// What connections may do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
+    pub(super) protocol: Protocol,
     pub(super) times: Times,
     pub(super) connections: usize,
     /// How long requests may take to end after the server was asked to.
@@ -120,7 +135,7 @@ pub(super) async fn serve(
         let gone = OnDrop::new(move || drop(lock(&register).living.remove(&number)));
         tasks.spawn(async move {
             let _gone = gone;
-            connection(stream, peer, bounds.times, progress, answer, draining, end).await;
+            connection(stream, peer, bounds, progress, answer, draining, end).await;
         });
     }
     drop(listener);
@@ -161,30 +176,55 @@ fn admit(register: &Mutex<Register>, most: usize) -> Option<(u64, Arc<Progress>,
 async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    times: Times,
+    bounds: Bounds,
     progress: Arc<Progress>,
     answer: impl Answer,
     draining: CancellationToken,
     end: CancellationToken,
 ) {
     let _ = stream.set_nodelay(true);
+    let times = bounds.times;
     let io = TokioIo::new(Timed::new(stream, times, progress.clone()));
     let service = service_fn(move |request| {
         let (answer, progress) = (answer.clone(), progress.clone());
         async move { Ok::<_, Infallible>(answer.answer(peer, progress, request).await) }
     });
-    let connection = http1::Builder::new()
-        .max_headers(MAX_HEADERS)
-        .max_buf_size(MAX_HEAD)
-        // `Timed` is stricter. With this, idle connections are read from, which is where it counts time.
-        .timer(TokioTimer::new())
-        .header_read_timeout(times.header + times.idle)
-        .serve_connection(io, service);
+    match bounds.protocol {
+        Protocol::Http1 => {
+            let connection = http1::Builder::new()
+                .max_headers(MAX_HEADERS)
+                .max_buf_size(MAX_HEAD)
+                // `Timed` is stricter. With this, idle connections are read from, which is where it counts time.
+                .timer(TokioTimer::new())
+                .header_read_timeout(times.header + times.idle)
+                .serve_connection(io, service);
+            driven(connection, |connection| connection.graceful_shutdown(), draining, end).await;
+        }
+        Protocol::Http2 => {
+            let connection = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(MAX_STREAMS)
+                .max_header_list_size(MAX_HEAD as u32)
+                .keep_alive_interval(KEEP_ALIVE)
+                .keep_alive_timeout(KEEP_ALIVE)
+                .serve_connection(io, service);
+            driven(connection, |connection| connection.graceful_shutdown(), draining, end).await;
+        }
+    }
+}
+
+/// A connection until it ends: by itself, at once, or after the requests that are in progress.
+async fn driven<C: Future<Output = Result<(), hyper::Error>>>(
+    connection: C,
+    finish: impl FnOnce(Pin<&mut C>),
+    draining: CancellationToken,
+    end: CancellationToken,
+) {
     let mut connection = std::pin::pin!(connection);
     tokio::select! {
         result = connection.as_mut() => return log(result),
         () = end.cancelled() => return,
-        () = draining.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = draining.cancelled() => finish(connection.as_mut()),
     }
     tokio::select! {
         result = connection.as_mut() => log(result),

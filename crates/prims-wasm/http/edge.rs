@@ -1,9 +1,9 @@
 //! The way of one request: whom it is for, who sends it, how much they may ask for, its body, and then the service.
 
-use super::answer::{self, Problem};
+use super::answer::{self, Form, Problem};
 use super::artifacts::{self, Artifacts};
 use super::authority::{Foreign, Names};
-use super::body::{self, Bodies};
+use super::body::{self, Bodies, Kind};
 use super::connections::Answer;
 use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
@@ -41,6 +41,7 @@ pub(super) struct Edge {
     pub(super) quotas: Arc<Quotas>,
     pub(super) bodies: Bodies,
     pub(super) mcp: Router,
+    pub(super) rest: Option<Router>,
     pub(super) artifacts: Option<Arc<dyn Artifacts>>,
     pub(super) gauges: Arc<dyn Gauges>,
     pub(super) metrics: Arc<Metrics>,
@@ -63,7 +64,7 @@ impl Answer for Arc<Edge> {
         let (mut response, ticket) = routed.unwrap_or_else(|| {
             let _inside = span.enter();
             tracing::error!("a handler panicked");
-            (Problem::Panicked(id.clone()).into_response(), None)
+            (Problem::Panicked(id.clone()).into_response(self.form(route)), None)
         });
         let headers = response.headers_mut();
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -91,6 +92,9 @@ enum Route {
     ResourceMetadata,
     Mcp,
     Artifacts,
+    Rest,
+    /// Takes a body that is not JSON.
+    Upload,
     Unknown,
 }
 
@@ -101,6 +105,9 @@ impl Route {
             "/readyz" => Route::Ready,
             "/metrics" => Route::Metrics,
             "/mcp" => Route::Mcp,
+            "/v1/files" => Route::Upload,
+            "/openapi.json" => Route::Rest,
+            _ if path.starts_with("/v1/") => Route::Rest,
             _ if path.starts_with("/artifacts/") => Route::Artifacts,
             _ if path.starts_with(RESOURCE_METADATA) => Route::ResourceMetadata,
             _ => Route::Unknown,
@@ -115,6 +122,8 @@ impl Route {
             Route::ResourceMetadata => "resource-metadata",
             Route::Mcp => "mcp",
             Route::Artifacts => "artifacts",
+            Route::Rest => "rest",
+            Route::Upload => "upload",
             Route::Unknown => "unknown",
         }
     }
@@ -122,6 +131,8 @@ impl Route {
     fn methods(self) -> &'static str {
         match self {
             Route::Mcp => "GET, POST, DELETE",
+            Route::Rest => "GET, POST",
+            Route::Upload => "POST",
             Route::Alive | Route::Ready => "GET, HEAD",
             _ => "GET",
         }
@@ -134,7 +145,15 @@ impl Edge {
     async fn route(&self, route: Route, peer: SocketAddr, parts: Parts, body: Body) -> Routed {
         match self.judge(route, peer, parts, body).await {
             Ok(routed) => routed,
-            Err(problem) => (problem.into_response(), None),
+            Err(problem) => (problem.into_response(self.form(route)), None),
+        }
+    }
+
+    /// How the clients of a route read errors.
+    fn form(&self, route: Route) -> Form {
+        match route {
+            Route::Rest | Route::Upload | Route::Unknown if self.rest.is_some() => Form::Detail,
+            _ => Form::JsonRpc,
         }
     }
 
@@ -148,7 +167,8 @@ impl Edge {
                     Foreign::Origin => Problem::ForeignOrigin,
                 })?;
         }
-        if route == Route::Unknown {
+        let is_rest = matches!(route, Route::Rest | Route::Upload);
+        if route == Route::Unknown || is_rest && self.rest.is_none() {
             return Err(Problem::UnknownPath);
         }
         if let Some(answer) = self.preflight(&parts) {
@@ -175,7 +195,7 @@ impl Edge {
     async fn protected(&self, route: Route, peer: SocketAddr, parts: Parts, body: Body) -> Result<Routed, Problem> {
         let caller = match self.authenticator.caller(&parts.headers).await {
             Ok(caller) => caller,
-            Err(denied) => return Ok((self.denied(&denied), None)),
+            Err(denied) => return Ok((self.denied(&denied, self.form(route)), None)),
         };
         let ticket = self.admit(&caller, peer.ip())?;
         // Which of two would count is a matter of taste, and those who look after this one may have another.
@@ -185,7 +205,11 @@ impl Edge {
         {
             return Err(Problem::Twice(name));
         }
-        if let Err(problem) = self.bodies.announced(&parts.method, &parts.headers) {
+        let kind = match route {
+            Route::Upload => Kind::Bytes,
+            _ => Kind::Json,
+        };
+        if let Err(problem) = self.bodies.announced(kind, &parts.method, &parts.headers) {
             body::discard(body);
             return Err(problem);
         }
@@ -196,7 +220,7 @@ impl Edge {
         }
         // The budget of the body is held until there is an answer, or the beginning of one.
         let taken = match parts.method {
-            Method::POST => Some(self.bodies.take(body).await?),
+            Method::POST => Some(self.bodies.take(kind, body).await?),
             _ => None,
         };
         let body = taken
@@ -204,7 +228,11 @@ impl Edge {
             .map_or_else(Body::empty, |taken| Body::from(taken.bytes.clone()));
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(caller);
-        let answer = match self.mcp.clone().oneshot(request).await {
+        let service = match (&self.rest, route) {
+            (Some(rest), Route::Rest | Route::Upload) => rest.clone(),
+            _ => self.mcp.clone(),
+        };
+        let answer = match service.oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},
         };
@@ -212,7 +240,7 @@ impl Edge {
     }
 
     /// Begins a request of a caller. Whoever has no name is known by address, except on this machine.
-    fn admit(&self, caller: &Caller, peer: IpAddr) -> Result<Option<Ticket>, Problem> {
+    pub(super) fn admit(&self, caller: &Caller, peer: IpAddr) -> Result<Option<Ticket>, Problem> {
         let who = match (&caller.0, peer.to_canonical()) {
             (Some(name), _) => name.clone(),
             (None, peer) if peer.is_loopback() => return Ok(None),
@@ -226,9 +254,9 @@ impl Edge {
             .map_err(|exceeded| Problem::Exceeded(exceeded.what, exceeded.wait))
     }
 
-    fn denied(&self, denied: &Denied) -> Response<Body> {
+    fn denied(&self, denied: &Denied, form: Form) -> Response<Body> {
         tracing::info!(reason = denied.message(), "not let in");
-        let mut response = answer::error(denied.status(), denied.message(), None);
+        let mut response = answer::formed(form, denied.status(), denied.message());
         if *denied != Denied::Unavailable
             && let Ok(challenge) = HeaderValue::from_str(&self.authenticator.challenge(denied))
         {
@@ -286,7 +314,7 @@ fn share(headers: &mut HeaderMap, origin: HeaderValue) {
 }
 
 /// Random, so that nobody learns how many requests there are.
-fn request_id() -> String {
+pub(super) fn request_id() -> String {
     let mut bytes = [0; 8];
     match getrandom::fill(&mut bytes) {
         Ok(()) => hex(&bytes),
@@ -295,7 +323,7 @@ fn request_id() -> String {
 }
 
 /// What comes of some work, or nothing if it panics: one request must not end a connection that others may use next.
-async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
+pub(super) async fn caught<T>(work: impl Future<Output = T>) -> Option<T> {
     let mut work = std::pin::pin!(work);
     std::future::poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
         Ok(poll) => poll.map(Some),

@@ -3,7 +3,8 @@
 //! [`Server`] takes any [`Router`] that answers at `/mcp` and lets only requests reach it that are for this server (`Host`), from
 //! pages that may call it (`Origin`), of callers it knows ([`crate::auth`]), in sizes and at rates it can bear. In this order, and
 //! before a body is read. It adds `/healthz` (the process is alive), `/readyz` (runs can begin), `/metrics` (Prometheus),
-//! `/artifacts/…` and the metadata of the protected resource. Connections have times and a number.
+//! `/artifacts/…` and the metadata of the protected resource. REST can stand beside it, and gRPC on a port of its own. Connections
+//! have times and a number.
 //!
 //! It listens on the loopback interface. Other addresses need a way to know callers, or the word that nobody shall be asked.
 
@@ -13,11 +14,13 @@ mod authority;
 mod body;
 mod connections;
 mod edge;
+mod grpc;
 mod held;
 pub mod log;
 mod metrics;
 mod timed;
 
+pub(crate) use artifacts::download;
 pub use artifacts::{Artifact, Artifacts, NoArtifact};
 pub use metrics::{Gauges, Levels, Metrics, Phase};
 
@@ -27,8 +30,9 @@ use authority::{BadName, Names};
 use axum::Router;
 use axum::http::StatusCode;
 use body::Bodies;
-use connections::Bounds;
+use connections::{Bounds, Protocol};
 use edge::Edge;
+use grpc::GrpcEdge;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -134,6 +138,10 @@ impl Readiness {
 pub struct Service {
     /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
     pub mcp: Router,
+    /// Answers at `/v1/…` and `/openapi.json`, in the form of services made with FastAPI; without it there is nothing there.
+    pub rest: Option<Router>,
+    /// Speaks gRPC on a port of its own.
+    pub grpc: Option<Grpc>,
     /// Keeps files of sessions; without it there is no `/artifacts`.
     pub artifacts: Option<Arc<dyn Artifacts>>,
     /// Knows the levels for `/metrics`.
@@ -146,10 +154,19 @@ pub struct Service {
     pub abandon: CancellationToken,
 }
 
+/// A gRPC service: unary methods, but for reflection.
+pub struct Grpc {
+    /// Where to listen.
+    pub address: SocketAddr,
+    /// Its methods, by path. They find a [`crate::auth::Caller`] in the extensions of each request.
+    pub methods: Router,
+}
+
 /// A server that listens.
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    grpc: Option<(TcpListener, GrpcEdge)>,
     bounds: Bounds,
     edge: Arc<Edge>,
     abandon: CancellationToken,
@@ -164,27 +181,40 @@ impl Server {
             BadName::Origin(text) => Error::Origin(text),
         })?;
         let asked = settings.auth.token_file.is_some() || settings.auth.oauth_issuer.is_some();
-        if !server.host.is_loopback() && !asked && !server.allow_unauthenticated {
-            return Err(Error::Exposed { host: server.host });
+        let grpc_host = service.grpc.as_ref().map(|grpc| grpc.address.ip());
+        let exposed = std::iter::once(server.host)
+            .chain(grpc_host)
+            .find(|host| !host.is_loopback());
+        if let Some(host) = exposed
+            && !asked
+            && !server.allow_unauthenticated
+        {
+            return Err(Error::Exposed { host });
         }
         let address = SocketAddr::new(server.host, server.port);
         let failed = |source| Error::Bind { address, source };
         let listener = listen(address).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let edge = Arc::new(Edge {
-            names: names.on_port(address.port()),
+            names: names.clone().on_port(address.port()),
             authenticator: Authenticator::new(&settings.auth, &endpoint(server, address)?)?,
             quotas: Quotas::new(&settings.auth),
             bodies: Bodies::new(server.max_body.as_usize(), server.body_timeout),
             mcp: service.mcp,
+            rest: service.rest,
             artifacts: service.artifacts,
             gauges: service.gauges,
             metrics: service.metrics,
             readiness: service.readiness,
         });
+        let grpc = match service.grpc {
+            Some(grpc) => Some(GrpcEdge::bind(grpc, names, edge.clone())?),
+            None => None,
+        };
         Ok(Server {
             listener,
             address,
+            grpc,
             bounds: bounds(server),
             edge,
             abandon: service.abandon,
@@ -196,19 +226,34 @@ impl Server {
         self.address
     }
 
+    /// Where it listens for gRPC, if it does.
+    pub fn grpc_address(&self) -> Option<SocketAddr> {
+        self.grpc.as_ref()?.0.local_addr().ok()
+    }
+
     /// Answers requests until `stop`. Then no connection is accepted, requests have some time to end, and those that do not are
     /// cancelled.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         let readiness = self.edge.readiness.clone();
+        let stopped = CancellationToken::new();
+        let (fire, too) = (stopped.clone(), stopped.clone());
         let stop = async move {
             stop.await;
             readiness.draining();
+            fire.cancel();
         };
         if rustix::process::geteuid().is_root() {
             tracing::warn!("running as root, which nothing here needs");
         }
         tracing::info!(address = %self.address, connections = self.bounds.connections, "listening");
-        connections::serve(self.listener, self.bounds, self.edge, stop, &self.abandon).await;
+        let http = connections::serve(self.listener, self.bounds, self.edge, stop, &self.abandon);
+        let grpc = async {
+            if let Some((listener, edge)) = self.grpc {
+                let bounds = grpc::bounds(self.bounds);
+                connections::serve(listener, bounds, edge, too.cancelled_owned(), &self.abandon).await;
+            }
+        };
+        tokio::join!(http, grpc);
         tracing::info!("stopped");
     }
 }
@@ -234,6 +279,7 @@ fn bounds(server: &ServerSettings) -> Bounds {
         },
         connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX).max(1),
         drain: server.drain_timeout,
+        protocol: Protocol::Http1,
     };
     bounds.within_system()
 }

@@ -9,6 +9,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use rmcp::ServerHandler;
 use rmcp::model::RequestId;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
@@ -24,10 +25,19 @@ const MAX_CANCELLATION: usize = 4096;
 /// `config` says who may connect (hosts, origins) and how large a message may be; that every request stands alone, and that a simple answer is plain
 /// JSON, is decided here.
 pub fn endpoint(server: Server, config: StreamableHttpServerConfig) -> Router {
+    let state = server.state().clone();
+    endpoint_of(server, state, config)
+}
+
+/// The same for another service that runs on the state.
+pub(crate) fn endpoint_of(
+    handler: impl ServerHandler + Clone,
+    state: AppState,
+    config: StreamableHttpServerConfig,
+) -> Router {
     let config = config.with_legacy_session_mode(false).with_json_response(true);
     let sessions = Arc::new(NeverSessionManager::default());
-    let state = server.state().clone();
-    let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
     Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(state, around))

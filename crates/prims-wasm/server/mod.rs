@@ -37,14 +37,19 @@ mod tools;
 mod turns;
 mod workspace;
 
+pub(crate) use bridge::{Error as BridgeError, Incident};
 pub use bridge::{package_progress, progress_sink};
 pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;
 pub use http::endpoint;
+pub(crate) use http::endpoint_of;
 pub use sessions::Sessions;
+pub(crate) use state::Shared;
 pub use state::{AppState, Observer, Options, RunFacts};
+pub(crate) use stdio::serve_lines;
 pub use stdio::serve_stdio;
+pub(crate) use tools::facts;
 
 /// So many random bytes as hexadecimal digits.
 fn random_hex<const BYTES: usize>() -> std::io::Result<String> {

@@ -5,11 +5,11 @@
 
 use super::handler::Server;
 use super::state::AppState;
-use rmcp::RoleServer;
 use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage, serve_directly_with_ct};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
+use rmcp::{RoleServer, ServerHandler};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -29,8 +29,22 @@ where
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let server = server.on_stdio();
     let state = server.state().clone();
+    serve_lines(server.on_stdio(), state, input, output, drain, drain_time).await;
+}
+
+/// The same for another service that runs on the state.
+pub(crate) async fn serve_lines<R, W>(
+    handler: impl ServerHandler,
+    state: AppState,
+    input: R,
+    output: W,
+    drain: CancellationToken,
+    drain_time: Duration,
+) where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let ended = CancellationToken::new();
     let transport = Streams {
         inner: AsyncRwTransport::new_server(input, output),
@@ -41,7 +55,7 @@ where
         unanswered: watch::Sender::default(),
         ending: None,
     };
-    let running = serve_directly_with_ct::<RoleServer, _, _, _, _>(server, transport, None, ended);
+    let running = serve_directly_with_ct::<RoleServer, _, _, _, _>(handler, transport, None, ended);
     // It ends when the transport says that nothing more comes.
     if let Err(error) = running.waiting().await {
         tracing::error!("serving standard streams failed: {error}");

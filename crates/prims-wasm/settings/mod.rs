@@ -14,8 +14,8 @@ mod value;
 pub use layers::{LocalArguments, Origin, SettingArguments};
 pub use print::document;
 pub use table::{
-    AuthSettings, CacheSettings, CeilingSettings, FetchSettings, LimitSettings, LogSettings, PackageSettings,
-    RunSettings, ServerSettings, SessionSettings, Setting, Settings, TABLE,
+    AuthSettings, CacheSettings, CeilingSettings, FetchSettings, FileSettings, LimitSettings, LogSettings,
+    PackageSettings, RunSettings, ServerSettings, SessionSettings, Setting, Settings, TABLE,
 };
 pub use value::{ByteSize, Choice, IndexUrl, LogFormat, LogLevel, Words};
 

@@ -163,6 +163,12 @@ settings! {
         idle_timeout: Duration = "60s", "idle-timeout", "A connection without a request for this long is closed";
         drain_timeout: Duration = "10s", "drain-timeout", "Time that requests have to end after a signal to stop";
     }
+    /// Files that are named by an identifier, for REST and gRPC.
+    files: FileSettings {
+        dir: Option<PathBuf> = "", "files-dir", "Folder for files that are named by an identifier; the user's data folder if not given";
+        bytes: ByteSize = "4g", "files-bytes", "Bytes of all of them; what was used longest ago goes first";
+        age: Duration = "24h", "files-age", "A file that was not used for this long is removed";
+    }
     /// Who may call the HTTP server, and how often.
     auth: AuthSettings {
         token_file: Option<PathBuf> = "", "auth-token-file", "File of bearer tokens, one `token` or `name:token` a line; readable by its owner only";

@@ -14,43 +14,15 @@ import re
 import types
 import typing
 
-# How well a value fits a type; of the alternatives of a union the best one counts.
-LAX, STRICT, EXACT = range(3)
+from ._tool_form import EXACT, LAX, STRICT, Form, Problem, Problems, fail
+from ._tool_times import date, duration, moment, time_of_day
 
 # Longer renderings of an input are shortened in messages.
 SHOWN = 50
 
 
-class Problem(Exception):
-    """One thing that is wrong with an input."""
-
-    def __init__(self, kind, message, value, place=()):
-        super().__init__(message)
-        self.kind, self.message, self.value, self.place = kind, message, value, place
-
-
-class Problems(Exception):
-    """Everything that is."""
-
-
 class ValidationError(ValueError):
     """The input of a tool does not fit its arguments."""
-
-
-class Form:
-    """A type."""
-
-    def __init__(self, name, schema, read):
-        self.name, self._schema, self.read = name, schema, read
-
-    def schema(self):
-        """As JSON schema, keys in order."""
-        schema = self._schema() if callable(self._schema) else self._schema
-        return {key: schema[key] for key in sorted(schema)}
-
-
-def fail(kind, message, value, place=()):
-    raise Problems([Problem(kind, message, value, place)])
 
 
 def form(kind):
@@ -205,128 +177,6 @@ def _pattern(value):
         fail("pattern_regex", "Input should be a valid regular expression", value)
 
 
-# Times. Numbers are seconds since 1970, or milliseconds where seconds would be past the year 2603.
-
-WATERSHED = 20_000_000_000
-UTC = datetime.timezone.utc
-
-
-def _moment(value, seconds, what):
-    if abs(seconds) > WATERSHED:
-        seconds = seconds / 1000
-    try:
-        return datetime.datetime(1970, 1, 1, tzinfo=UTC) + datetime.timedelta(seconds=seconds)
-    except (OverflowError, ValueError):
-        fail(f"{what}_parsing", f"Input should be a valid {what}, dates after 9999 are not supported as unix timestamps", value)
-
-
-def _as_number(text):
-    try:
-        return float(text) if re.fullmatch(r"[+-]?\d+(\.\d*)?", text, re.ASCII) else None
-    except ValueError:
-        return None
-
-
-def _in_isoformat(kind, text):
-    """The value of a text, or None. A `z` is a zone of its own, and basic forms without separators are not taken."""
-    text = text.strip()
-    if kind is not datetime.time and not re.match(r"\d{4}-\d\d-\d\d", text, re.ASCII):
-        return None
-    if kind is datetime.date and len(text) != 10:
-        return None
-    if kind is datetime.time and not re.match(r"\d\d:\d\d", text, re.ASCII):
-        return None
-    if kind is datetime.datetime:
-        text = text.replace("_", "T", 1).replace("t", "T", 1)
-    if text[-1:] in "zZ":
-        text = text[:-1] + "+00:00"
-    try:
-        return kind.fromisoformat(text)
-    except ValueError:
-        return None
-
-
-def _datetime(value):
-    if type(value) is str:
-        found = _in_isoformat(datetime.datetime, value)
-        if found is not None:
-            return found, STRICT
-        number = _as_number(value)
-        if number is None:
-            fail("datetime_from_date_parsing", "Input should be a valid datetime or date, invalid character in year", value)
-        return _moment(value, number, "datetime"), LAX
-    if type(value) in (int, float) and math.isfinite(value):
-        return _moment(value, value, "datetime"), LAX
-    fail("datetime_type", "Input should be a valid datetime", value)
-
-
-def _date(value):
-    if type(value) is str:
-        found = _in_isoformat(datetime.date, value)
-        if found is not None:
-            return found, STRICT
-        found = _in_isoformat(datetime.datetime, value)
-        number = None if found else _as_number(value)
-        if number is not None:
-            found = _moment(value, number, "date")
-        if found is None:
-            fail("date_from_datetime_parsing", "Input should be a valid date or datetime, invalid character in year", value)
-    elif type(value) in (int, float) and math.isfinite(value):
-        found = _moment(value, value, "date")
-    else:
-        fail("date_type", "Input should be a valid date", value)
-    if found.time() != datetime.time():
-        message = "Datetimes provided to dates should have zero time - e.g. be exact dates"
-        fail("date_from_datetime_inexact", message, value)
-    return found.date(), LAX
-
-
-def _time(value):
-    if type(value) is str:
-        found = _in_isoformat(datetime.time, value)
-        if found is not None:
-            return found, STRICT
-        fail("time_parsing", "Input should be in a valid time format, invalid character in hour", value)
-    if type(value) not in (int, float) or not math.isfinite(value):
-        fail("time_type", "Input should be a valid time", value)
-    if not 0 <= value < 86400:
-        fail("time_parsing", "Input should be in a valid time format, numeric times may not exceed 86,399 seconds", value)
-    return (datetime.datetime.min + datetime.timedelta(seconds=value)).time().replace(tzinfo=UTC), LAX
-
-
-PERIOD = re.compile(
-    r"(?P<sign>[+-]?)P(?:(?P<years>\d+(?:\.\d+)?)Y)?(?:(?P<months>\d+(?:\.\d+)?)M)?(?:(?P<weeks>\d+(?:\.\d+)?)W)?"
-    r"(?:(?P<days>\d+(?:\.\d+)?)D)?(?:T(?:(?P<hours>\d+(?:\.\d+)?)H)?(?:(?P<minutes>\d+(?:\.\d+)?)M)?"
-    r"(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?",
-    re.ASCII | re.IGNORECASE,
-)
-CLOCK = re.compile(
-    r"(?P<sign>[+-]?)(?:(?P<days>\d+)\s*(?:d|days?),?\s+)?(?P<hours>\d{1,2}):(?P<minutes>\d\d)(?::(?P<seconds>\d\d(?:\.\d+)?))?",
-    re.ASCII | re.IGNORECASE,
-)
-
-
-def _duration(value):
-    if type(value) is str:
-        text = value.strip()
-        found = PERIOD.fullmatch(text) or CLOCK.fullmatch(text)
-        if found and any(found.groups()[1:]):
-            parts = {name: float(part) for name, part in found.groupdict().items() if part and name != "sign"}
-            parts["days"] = parts.get("days", 0) + 365 * parts.pop("years", 0) + 30 * parts.pop("months", 0)
-            sign = -1 if found["sign"] == "-" else 1
-            seconds, strictness = {name: sign * part for name, part in parts.items()}, STRICT
-        else:
-            fail("time_delta_parsing", "Input should be a valid duration, invalid digit in duration", value)
-    elif type(value) in (int, float) and math.isfinite(value):
-        seconds, strictness = {"seconds": value}, LAX
-    else:
-        fail("time_delta_type", "Input should be a valid duration", value)
-    try:
-        return datetime.timedelta(**seconds), strictness
-    except OverflowError:
-        fail("time_delta_parsing", "Input should be a valid duration, durations may not exceed 999,999,999 days", value)
-
-
 NONE = Form("none", {"type": "null"}, _none)
 ANY = Form("any", {}, _any)
 
@@ -344,10 +194,10 @@ SIMPLE = {
     complex: _text("complex", _complex),
     object: ANY,
     typing.Any: ANY,
-    datetime.datetime: _text("datetime", _datetime, format="date-time"),
-    datetime.date: _text("date", _date, format="date"),
-    datetime.time: _text("time", _time, format="time"),
-    datetime.timedelta: _text("timedelta", _duration, format="duration"),
+    datetime.datetime: _text("datetime", moment, format="date-time"),
+    datetime.date: _text("date", date, format="date"),
+    datetime.time: _text("time", time_of_day, format="time"),
+    datetime.timedelta: _text("timedelta", duration, format="duration"),
     **{
         kind: _text("path", _path(kind), format="path")
         for kind in (pathlib.Path, pathlib.PurePath, pathlib.PosixPath, pathlib.PurePosixPath)

@@ -3,6 +3,7 @@
     python3 tool_types.py > tool_types.json
 """
 
+import collections
 import datetime
 import json
 import pathlib
@@ -41,6 +42,8 @@ def shown(value):
         return f"{type(value).__name__} {value.isoformat()}"
     if isinstance(value, (set, frozenset)):
         return f"{type(value).__name__} {sorted(map(repr, value))}"
+    if isinstance(value, collections.OrderedDict):
+        return f"OrderedDict {list(value.items())}"
     if isinstance(value, pathlib.PurePath):
         return f"path {value}"
     return repr(value)

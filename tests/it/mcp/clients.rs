@@ -15,7 +15,7 @@ fn installed_in() -> PathBuf {
 
 /// Runs a command and returns what it wrote to stdout; anything but success is a failure of the test that shows all of it.
 #[track_caller]
-fn must(command: &mut Command, hint: &str) -> String {
+pub(in super::super) fn must(command: &mut Command, hint: &str) -> String {
     let Output { status, stdout, stderr } = command
         .output()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}; {hint}"));
@@ -40,7 +40,7 @@ fn install(wanted: &str, folder: &Path, install: impl FnOnce()) {
 }
 
 /// A Python interpreter with what a list asks for.
-fn python(list: &str, name: &str) -> PathBuf {
+pub(in super::super) fn python(list: &str, name: &str) -> PathBuf {
     let folder = installed_in().join(name);
     let python = folder.join("bin/python");
     install(list, &folder, || {

@@ -7,7 +7,7 @@
 //! * [`sessions`]: what the server keeps for its clients, on the disk too
 //! * [`clients`]: official clients on a tour
 
-mod clients;
+pub(super) mod clients;
 mod http;
 mod service;
 mod sessions;
@@ -23,9 +23,11 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Nothing here takes so long unless it hangs.
-const DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 
-fn program(arguments: &[&str]) -> Command {
+pub(super) fn program(arguments: &[&str]) -> Command {
+    // Compiling the guest is not what these tests wait for.
+    super::prepared(&[]);
     let mut command = super::program(&super::no_packages());
     command.args(arguments);
     command
@@ -144,7 +146,7 @@ fn call(id: u32, name: &str, arguments: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-fn run(id: u32, code: &str) -> Value {
+pub(super) fn run(id: u32, code: &str) -> Value {
     call(id, "run_code", json!({ "code": code }))
 }
 
@@ -164,7 +166,7 @@ fn meta() -> Value {
 }
 
 /// The server over HTTP, killed when the test is over.
-struct Http {
+pub(super) struct Http {
     child: Child,
     address: SocketAddr,
     /// What a killed server leaves.
@@ -172,7 +174,7 @@ struct Http {
 }
 
 impl Http {
-    fn start(arguments: &[&str]) -> Http {
+    pub(super) fn start(arguments: &[&str]) -> Http {
         let mut command = program(&["streamable-http", "--port", "0"]);
         command.args(arguments);
         Http::of(command)
@@ -203,11 +205,11 @@ impl Http {
         }
     }
 
-    fn url(&self) -> String {
+    pub(super) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
-    fn open(&self) -> TcpStream {
+    pub(super) fn open(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream
@@ -224,7 +226,7 @@ impl Http {
     }
 
     /// Posts a message with the headers a client must send, and `more` of them.
-    fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
+    pub(super) fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
         self.exchange(&post(&message.to_string(), more))
     }
 }
@@ -254,14 +256,14 @@ fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     format!("{request}\r\n{body}").into_bytes()
 }
 
-struct Answer {
-    status: u16,
-    headers: String,
-    body: String,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: String,
+    pub(super) body: String,
 }
 
 impl Answer {
-    fn read(bytes: &[u8]) -> Answer {
+    pub(super) fn read(bytes: &[u8]) -> Answer {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&*text, ""));
         let (first, headers) = head.split_once("\r\n").unwrap_or((head, ""));
@@ -279,7 +281,7 @@ impl Answer {
         Answer { status, headers, body }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(other, _)| *other == name).map(|(_, value)| value)
     }

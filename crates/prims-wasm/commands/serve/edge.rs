@@ -4,8 +4,10 @@ use super::Program;
 use crate::auth::Caller;
 use crate::fetch;
 use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase};
-use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, service as mcp};
+use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, endpoint_of, service as mcp};
+use axum::Router;
 use prims_cache::Cache;
+use rmcp::ServerHandler;
 use rmcp::transport::StreamableHttpServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,12 +24,20 @@ pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Se
     };
     http::Service {
         mcp: endpoint(mcp(program.state.clone()), config),
+        rest: None,
+        grpc: None,
         artifacts: Some(Arc::new(Kept(program.state.clone()))),
         gauges: Arc::new(levels),
         metrics: program.metrics.clone(),
         readiness: program.readiness.clone(),
         abandon,
     }
+}
+
+/// Another MCP service behind the same edge.
+pub(super) fn mcp_of(handler: impl ServerHandler + Clone, program: &Program) -> Router {
+    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    endpoint_of(handler, program.state.clone(), config)
 }
 
 /// Counts runs.

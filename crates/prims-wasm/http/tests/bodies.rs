@@ -72,6 +72,7 @@ async fn bodies_that_are_small_to_send_and_large_to_parse() {
 
 #[tokio::test]
 async fn bodies_together_have_a_budget() {
+    use super::super::body::Kind;
     let most = 1 << 20;
     let bodies = super::super::body::Bodies {
         budget: Arc::new(tokio::sync::Semaphore::new(1000)),
@@ -79,13 +80,13 @@ async fn bodies_together_have_a_budget() {
     };
     let body = || Body::from(vec![b' '; 600 << 10]);
     let first = bodies
-        .take(body())
+        .take(Kind::Json, body())
         .await
         .unwrap_or_else(|problem| panic!("{problem:?}"));
     assert_eq!(first.bytes.len(), 600 << 10);
-    assert!(bodies.take(body()).await.is_err());
+    assert!(bodies.take(Kind::Json, body()).await.is_err());
     drop(first);
-    assert!(bodies.take(body()).await.is_ok());
+    assert!(bodies.take(Kind::Json, body()).await.is_ok());
     assert_eq!(bodies.budget.available_permits(), 1000);
 }
 

@@ -162,6 +162,8 @@ async fn start_with(flags: &[(&'static str, &str)], mcp: Router, seen: Seen) -> 
     let (metrics, readiness, abandon) = (Metrics::new().unwrap(), Readiness::starting(), CancellationToken::new());
     let service = Service {
         mcp,
+        rest: None,
+        grpc: None,
         artifacts: Some(shelf()),
         gauges: Arc::new(seen.clone()),
         metrics: metrics.clone(),

@@ -122,6 +122,8 @@ async fn other_machines_are_served_only_if_callers_are_known_or_the_operator_say
     let bind = async |flags: &[(&'static str, &str)]| {
         let service = Service {
             mcp: Router::new(),
+            rest: None,
+            grpc: None,
             artifacts: None,
             gauges: Arc::new(Seen::default()),
             metrics: Metrics::new().unwrap(),

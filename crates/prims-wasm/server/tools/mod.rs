@@ -12,6 +12,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use run_code::facts;
+
 use super::bridge::{self, Incident};
 use super::connections::ConnectionId;
 use super::live::Live;

@@ -325,7 +325,8 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
     call.state.0.bridge.run(&call.stop, job.cancel, work).await?
 }
 
-fn facts(report: &RunReport, queue: Duration) -> RunFacts {
+/// What a run was, for metrics.
+pub(crate) fn facts(report: &RunReport, queue: Duration) -> RunFacts {
     let usage = &report.outcome.usage;
     RunFacts {
         status: Status::of(&report.outcome.exit).as_str(),
