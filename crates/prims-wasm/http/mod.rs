@@ -16,6 +16,7 @@ mod edge;
 mod held;
 pub mod log;
 mod metrics;
+mod ranges;
 mod timed;
 
 pub use artifacts::{Artifact, Artifacts, NoArtifact};
