@@ -19,9 +19,13 @@ def call(number, name, arguments, meta=None):
     return {"jsonrpc": "2.0", "id": number, "method": "tools/call", "params": params}
 
 
+class Failed(Exception):
+    """The server answered with an error of its own."""
+
+
 def reply(message):
     if "result" not in message:
-        sys.exit(f"error: {message}")
+        raise Failed(message)
     return message["result"]["structuredContent"]
 
 
@@ -132,7 +136,8 @@ class Server:
                 break
             if not line:
                 sys.exit("error: the server did not start")
-        threading.Thread(target=self.child.stderr.read, daemon=True).start()
+        self.said = []
+        threading.Thread(target=self.said.extend, args=(self.child.stderr,), daemon=True).start()
         return time.perf_counter() - began
 
     def levels(self):

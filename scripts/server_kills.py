@@ -11,7 +11,7 @@ import statistics
 import threading
 import time
 
-from server_client import Client, Server
+from server_client import Client, Failed, Server
 
 
 class Wrong(Exception):
@@ -215,8 +215,8 @@ def round_of(server, ledgers, rng, problems):
                 ledger.work(client, own)
             except (http.client.HTTPException, OSError):
                 return  # killed
-            except Wrong as wrong:
-                problems.append(str(wrong))
+            except (Wrong, Failed) as wrong:
+                problems.append(f"{wrong}: {server.said}")
                 return
 
     workers = [threading.Thread(target=work, args=(ledger, rng.random())) for ledger in ledgers]
@@ -241,8 +241,8 @@ def kills(count, program, environment):
         for ledger in ledgers:
             try:
                 ledger.check(client)
-            except Wrong as wrong:
-                problems.append(f"after kill {number + 1}: {wrong}")
+            except (Wrong, Failed) as wrong:
+                problems.append(f"after kill {number + 1}: {wrong}: {server.said}")
             if ledger is ledgers[0]:
                 answering.append(time.perf_counter() - began)
         if left := leftovers(server):
