@@ -47,6 +47,7 @@ pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, E
         let patience = program.settings.server.drain_timeout;
         serve_stdio(service(program.state.clone()), input, output, drain, patience).await;
     });
+    program.state.end();
     runtime.shutdown_background();
     Ok(0)
 }
@@ -66,7 +67,7 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
         server.serve(http::stop_signal()).await;
         Ok::<(), Error>(())
     })?;
-    program.state.cancel_all();
+    program.state.end();
     runtime.shutdown_background();
     Ok(0)
 }
@@ -120,10 +121,18 @@ fn program(
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
     let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, &serving.files)?);
-    let sessions = Sessions::new(interpreter.clone(), session_settings(&settings), data_dir);
+    let sessions = Sessions::new(
+        interpreter.clone(),
+        session_settings(&settings),
+        data_dir,
+        settings.sessions.workspaces.0,
+    );
+    let sessions = sessions.map_err(serve("a temporary folder"))?;
+    // The folders of runs, too, so that all of them go when the server ends. It is only refused to whoever comes second.
+    let _ = tempfile::env::override_temp_dir(sessions.temporary());
     let state = AppState::new(Options {
         interpreter,
-        sessions: sessions.map_err(serve("a temporary folder"))?,
+        sessions,
         requirements,
         limits: settings.limits(),
         ceilings: settings.ceilings(),

@@ -33,8 +33,10 @@ mod resources;
 mod sessions;
 mod state;
 mod stdio;
+mod temporary;
 mod tools;
 mod turns;
+mod usage;
 mod workspace;
 
 pub use bridge::{package_progress, progress_sink};

@@ -5,13 +5,15 @@
 //! unknown, an expired and a foreign handle are the same.
 
 use super::deferred::Deferred;
+use super::temporary::Temporary;
+use super::usage::{Full, Usage};
 use super::workspace::{Entry, RunFolder, Workspace};
 use prims_interpreter::{
     Call, Interpreter, Memory, RunReport, RunRequest, SessionError, SessionSettings, Sessions as Lasting,
 };
-use prims_sandbox::FolderQuota;
+use prims_sandbox::{Exit, FolderQuota, StopReason};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -40,6 +42,9 @@ pub(crate) enum Error {
     /// Its files cannot be used.
     #[error(transparent)]
     Workspace(#[from] super::workspace::Error),
+    /// All workspaces together hold as much as they may.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
 impl From<std::io::Error> for Error {
@@ -96,11 +101,12 @@ struct Shared {
     /// Where sessions lie that last longer than this process, if they do.
     data_dir: Option<PathBuf>,
     /// Everything else; removed when the server ends.
-    temporary: tempfile::TempDir,
+    temporary: Temporary,
     lasting: Mutex<Option<Lasting>>,
-    /// Who may list a session that has no owner, by handle.
-    groups: Mutex<HashMap<String, Option<String>>>,
+    /// Who made a session, by handle: one that has no owner is listed to its group.
+    groups: Mutex<HashMap<String, Who>>,
     runs: Mutex<HashMap<String, Arc<Run>>>,
+    usage: Usage,
     /// Workspaces nobody has written to, for runs without a session.
     pristine: Mutex<Vec<RunFolder>>,
 }
@@ -130,7 +136,8 @@ pub(crate) fn random_name() -> std::io::Result<String> {
 }
 
 impl Sessions {
-    /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server.
+    /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server. All workspaces
+    /// together hold at most `workspaces_bytes`, and what calls under way add.
     ///
     /// # Errors
     /// A folder for what does not last cannot be made.
@@ -138,12 +145,14 @@ impl Sessions {
         interpreter: Arc<Deferred>,
         settings: SessionSettings,
         data_dir: Option<PathBuf>,
+        workspaces_bytes: u64,
     ) -> std::io::Result<Sessions> {
         Ok(Sessions(Arc::new(Shared {
             interpreter,
+            usage: Usage::new(workspaces_bytes, settings.workspace_bytes),
             settings,
             data_dir,
-            temporary: tempfile::Builder::new().prefix("prims-sessions-").tempdir()?,
+            temporary: Temporary::make(&std::env::temp_dir())?,
             lasting: Mutex::default(),
             groups: Mutex::default(),
             runs: Mutex::default(),
@@ -167,8 +176,22 @@ impl Sessions {
             None => self.0.temporary.path().join("sessions"),
         };
         let opened = Lasting::open(interpreter.clone(), &folder, self.0.settings).map_err(Error::Interpreter)?;
+        // What sessions of an earlier process hold counts too.
+        for session in std::fs::read_dir(folder.join("sessions"))?.flatten() {
+            self.0.usage.changes(&session.path().join("workspace"));
+        }
         *lasting = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Where everything lies that ends with the server.
+    pub fn temporary(&self) -> &Path {
+        self.0.temporary.path()
+    }
+
+    /// Removes what ends with the server, which it is about to do.
+    pub(crate) fn end(&self) {
+        self.0.temporary.remove();
     }
 
     /// Sessions there are, those of runs not counted.
@@ -195,9 +218,11 @@ impl Sessions {
     ) -> Result<SessionInfo, Error> {
         let info = made.map_err(Error::Interpreter)?;
         let mut groups = lock(&self.0.groups);
-        groups.insert(info.handle.to_string(), who.group.clone());
+        groups.insert(info.handle.to_string(), who.clone());
         drop(groups);
-        self.files(who, &info.handle.to_string())?.furnish()?;
+        let files = self.files(who, &info.handle.to_string())?;
+        files.furnish()?;
+        self.0.usage.changes(files.folder());
         self.described(who, info)
     }
 
@@ -216,8 +241,7 @@ impl Sessions {
 
     /// The sessions this caller may be told about, the oldest first.
     pub(crate) fn list(&self, who: &Who) -> Result<Vec<SessionInfo>, Error> {
-        let known =
-            |groups: &HashMap<String, Option<String>>, id: &str| groups.get(id).is_some_and(|of| *of == who.group);
+        let known = |groups: &HashMap<String, Who>, id: &str| groups.get(id).is_some_and(|by| by.group == who.group);
         if who.group.is_none() || who.owner.is_none() && lock(&self.0.groups).is_empty() {
             return Ok(vec![]);
         }
@@ -240,14 +264,17 @@ impl Sessions {
             drop(run);
             return Ok(());
         }
+        let files = self.files(who, id)?;
         self.known(id, self.lasting()?.close(id, who.owner.as_deref()))?;
         lock(&self.0.groups).remove(id);
+        self.0.usage.gone(files.folder());
         Ok(())
     }
 
     /// A new session that goes on where this one stands.
     pub(crate) fn fork(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
         self.no_run(who, id)?;
+        self.0.usage.room()?;
         let fork = self.known(id, self.lasting()?.fork(id, who.owner.as_deref()))?;
         self.made(who, Ok(fork))
     }
@@ -256,7 +283,9 @@ impl Sessions {
     pub(crate) fn reset(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
         self.no_run(who, id)?;
         let info = self.known(id, self.lasting()?.reset(id, who.owner.as_deref(), true))?;
-        self.files(who, id)?.furnish()?;
+        let files = self.files(who, id)?;
+        files.furnish()?;
+        self.0.usage.changes(files.folder());
         self.described(who, info)
     }
 
@@ -301,6 +330,33 @@ impl Sessions {
         Ok(work(&self.files(who, id)?)?)
     }
 
+    /// The same for what adds to them.
+    pub(crate) fn with_more_files<T>(
+        &self,
+        who: &Who,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
+    ) -> Result<T, Error> {
+        let files = self.files(who, id)?;
+        self.0.usage.room()?;
+        let done = work(&files);
+        self.0.usage.changes(files.folder());
+        Ok(done?)
+    }
+
+    /// The same for what takes from them.
+    pub(crate) fn with_fewer_files<T>(
+        &self,
+        who: &Who,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
+    ) -> Result<T, Error> {
+        let files = self.files(who, id)?;
+        let done = work(&files);
+        self.0.usage.changes(files.folder());
+        Ok(done?)
+    }
+
     /// Bytes that a workspace may hold.
     pub(crate) fn workspace_bytes(&self) -> u64 {
         self.0.settings.workspace_bytes
@@ -320,11 +376,14 @@ impl Sessions {
             return self.run_alone(who, interpreter, request, prepare);
         };
         let files = self.files(who, id)?;
+        self.0.usage.room()?;
+        self.0.usage.changes(files.folder());
         prepare(&files)?;
         let result = match self.run_files(who, id) {
             Some(run) => run_in(&run.folder, interpreter, request),
             None => self.run_lasting(who, id, request)?,
         };
+        self.0.usage.changes(files.folder());
         Ok(SessionRun {
             result,
             artifacts: files.artifacts()?,
@@ -387,16 +446,28 @@ impl Sessions {
         request: RunRequest,
         prepare: impl FnOnce(&Workspace) -> Result<(), super::workspace::Error>,
     ) -> Result<SessionRun, Error> {
-        let ready = lock(&self.0.pristine).pop();
+        let room = self.0.usage.room();
+        let ready = if room.is_ok() {
+            lock(&self.0.pristine).pop()
+        } else {
+            None
+        };
         let folder = match ready {
             Some(folder) => folder,
-            None => self.new_folder()?,
+            // Code that writes nothing needs no room.
+            None => self.new_folder(if room.is_ok() {
+                self.0.settings.workspace_bytes
+            } else {
+                0
+            })?,
         };
         let files = folder.open()?;
         prepare(&files)?;
         let result = run_in(&folder, interpreter, request);
         let artifacts = files.artifacts()?;
-        let session_id = self.keep_or_drop(who, folder, !artifacts.is_empty());
+        // Whoever cancelled or hung up gets no handle to read them by.
+        let wanted = !artifacts.is_empty() && !was_cancelled(&result);
+        let session_id = self.keep_or_drop(who, folder, wanted, room.is_ok());
         Ok(SessionRun {
             result,
             artifacts: if session_id.is_some() { artifacts } else { vec![] },
@@ -404,21 +475,20 @@ impl Sessions {
         })
     }
 
-    fn new_folder(&self) -> std::io::Result<RunFolder> {
-        let settings = &self.0.settings;
-        let quota = FolderQuota::new(settings.workspace_bytes, settings.workspace_files);
+    fn new_folder(&self, bytes: u64) -> std::io::Result<RunFolder> {
+        let quota = FolderQuota::new(bytes, self.0.settings.workspace_files);
         RunFolder::make(self.0.temporary.path().join(random_name()?), quota)
     }
 
     /// What becomes of a workspace after a run without a session: the handle, if it is kept.
-    fn keep_or_drop(&self, who: &Who, folder: RunFolder, has_artifacts: bool) -> Option<String> {
-        if has_artifacts {
+    fn keep_or_drop(&self, who: &Who, folder: RunFolder, wanted: bool, reusable: bool) -> Option<String> {
+        if wanted {
             let kept = self.keep(who, folder);
             return kept
                 .inspect_err(|error| tracing::warn!("files of a run were not kept: {error}"))
                 .ok();
         }
-        if folder.is_pristine() {
+        if reusable && folder.is_pristine() {
             let mut pristine = lock(&self.0.pristine);
             if pristine.len() < PRISTINE {
                 pristine.push(folder);
@@ -437,6 +507,7 @@ impl Sessions {
             folder,
         });
         let id = random_name()?;
+        self.0.usage.changes(&run.folder.path());
         let mut runs = lock(&self.0.runs);
         runs.retain(|_, run| run.ended.elapsed() < RUN_LIFETIME);
         // What runs left is for those who look soon; the oldest makes room.
@@ -454,6 +525,7 @@ impl Sessions {
         let lasting = lock(&self.0.lasting).clone();
         if let Some(lasting) = lasting {
             lasting.expire();
+            lock(&self.0.groups).retain(|id, by| lasting.info(id, by.owner.as_deref()).is_ok());
         }
         let expired: Vec<Arc<Run>> = lock(&self.0.runs)
             .extract_if(|_, run| run.ended.elapsed() >= RUN_LIFETIME)
@@ -461,6 +533,10 @@ impl Sessions {
             .collect();
         drop(expired);
     }
+}
+
+fn was_cancelled(result: &Result<RunReport, prims_interpreter::Error>) -> bool {
+    matches!(result, Ok(report) if matches!(report.outcome.exit, Exit::Stopped(StopReason::Cancelled)))
 }
 
 fn run_in(

@@ -148,6 +148,12 @@ impl AppState {
         self.0.bridge.idle().await;
     }
 
+    /// Stops everything, and removes the files that do not outlive the server. The process ends after it.
+    pub fn end(&self) {
+        self.cancel_all();
+        self.0.sessions.end();
+    }
+
     /// Stops everything that runs, now and from now on.
     pub fn cancel_all(&self) {
         self.0.shutdown.cancel();
