@@ -43,7 +43,7 @@ pub use bridge::{package_progress, progress_sink};
 pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;
-pub use http::endpoint;
+pub use http::{endpoint, endpoint_of};
 pub use sessions::Sessions;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;

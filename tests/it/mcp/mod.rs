@@ -5,9 +5,18 @@
 //! * [`http`]: hosts, origins, sizes, headers, disconnecting
 //! * [`service`]: the service inside this process: panics, a full queue, lists with pages
 //! * [`clients`]: official clients on a tour
+//! * [`conformance`]: the official conformance suites, against the product and against a [`fixture`]
+//! * [`bounds`]: more than a client may send or keep
+//! * [`kills`]: a server that is killed in the middle of its work
+//! * [`packages`]: what is told while packages are fetched
 
+mod bounds;
 mod clients;
+mod conformance;
+mod fixture;
 mod http;
+mod kills;
+mod packages;
 mod service;
 mod streams;
 mod transcript;
@@ -45,9 +54,14 @@ struct Streams {
 
 impl Streams {
     fn start(arguments: &[&str]) -> Streams {
+        Streams::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Streams {
         let mut command = program(&["stdio"]);
         let mut child = command
             .args(arguments)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

@@ -19,7 +19,7 @@ impl Observer for Panics {
     }
 }
 
-fn state(observer: Arc<dyn Observer>) -> AppState {
+pub(super) fn state(observer: Arc<dyn Observer>) -> AppState {
     let interpreter = Arc::new(Deferred::from(super::super::interpreter().clone()));
     let sessions = Sessions::new(interpreter.clone(), SessionSettings::DEFAULT, None, 1 << 30).expect("a folder");
     AppState::new(Options {
