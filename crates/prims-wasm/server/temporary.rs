@@ -1,19 +1,16 @@
 //! The folder for what ends with the server. A server that was killed could not remove its own: the next one does.
+//!
+//! A server holds a lock on the folder as long as it lives. Programs that clean up after days leave locked folders alone, too.
 
 use rustix::process::geteuid;
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 use tempfile::TempDir;
 
-const PREFIX: &str = "prims-sessions-";
-/// Held by the server as long as it lives.
-const LOCK: &str = "lock";
+const PREFIX: &str = "prims-server-";
 /// Entries of the system's folder that are looked at; it may be anybody's, and full.
 const MAX_LOOKED_AT: usize = 100_000;
-/// A folder without a lock is one that is being made, unless it is older than this.
-const UNFINISHED: Duration = Duration::from_secs(3600);
 /// How often a folder is made that another server takes for one that was left behind.
 const ATTEMPTS: usize = 8;
 
@@ -26,15 +23,13 @@ pub(crate) struct Temporary {
 impl Temporary {
     /// Makes one below `base`, the system's folder for temporary files, and removes those that nobody holds any more.
     pub(crate) fn make(base: &Path) -> std::io::Result<Temporary> {
-        abandoned(base).iter().for_each(|folder| {
+        for (folder, _lock) in abandoned(base) {
             let _ = fs::remove_dir_all(folder);
-        });
+        }
         for _ in 0..ATTEMPTS {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(base)?;
-            let mut options = OpenOptions::new();
-            let lock = options.write(true).create_new(true).open(folder.path().join(LOCK));
-            // Another server may have looked at it just now, and be about to remove it.
-            if let Ok(lock) = lock
+            // Another server may have seen it before it was locked, and be about to remove it, or have done so.
+            if let Ok(lock) = File::open(folder.path())
                 && lock.try_lock().is_ok()
                 && lock.metadata()?.nlink() > 0
             {
@@ -54,38 +49,24 @@ impl Temporary {
     }
 }
 
-/// Folders of servers of this user that are gone.
-fn abandoned(base: &Path) -> Vec<PathBuf> {
+/// Folders of servers of this user that are gone, locked.
+fn abandoned(base: &Path) -> Vec<(PathBuf, File)> {
     let entries = fs::read_dir(base).into_iter().flatten().flatten().take(MAX_LOOKED_AT);
     let ours = entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX));
-    ours.map(|entry| entry.path())
-        .filter(|folder| is_abandoned(folder).unwrap_or(false))
+    ours.filter_map(|entry| Some((entry.path(), locked(&entry.path())?)))
         .collect()
 }
 
-fn is_abandoned(folder: &Path) -> std::io::Result<bool> {
-    let found = fs::symlink_metadata(folder)?;
-    if !found.is_dir() || found.uid() != geteuid().as_raw() {
-        return Ok(false);
-    }
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
-    match OpenOptions::new()
-        .write(true)
-        .custom_flags(no_follow)
-        .open(folder.join(LOCK))
-    {
-        // Released again at once; whoever makes a folder looks whether it is still there after it has locked it.
-        Ok(lock) => match lock.try_lock() {
-            Ok(()) => Ok(true),
-            Err(TryLockError::WouldBlock) => Ok(false),
-            Err(TryLockError::Error(error)) => Err(error),
-        },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let age = SystemTime::now().duration_since(found.modified()?);
-            Ok(age.is_ok_and(|age| age > UNFINISHED))
-        }
-        Err(error) => Err(error),
-    }
+/// The folder, if it is one of this user and nobody has locked it.
+fn locked(folder: &Path) -> Option<File> {
+    let flags = (rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::DIRECTORY).bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(folder);
+    let folder = opened.ok()?;
+    let is_ours = folder.metadata().ok()?.uid() == geteuid().as_raw();
+    (is_ours && folder.try_lock().is_ok()).then_some(folder)
 }
 
 #[cfg(test)]
@@ -101,19 +82,34 @@ mod tests {
             fs::create_dir_all(folder.join("deep/er")).unwrap();
             folder
         };
-        let killed = left("prims-sessions-killed");
-        fs::write(killed.join(LOCK), "").unwrap();
-        let (unfinished, foreign) = (left("prims-sessions-unfinished"), left("other"));
-        let old = left("prims-sessions-old");
-        let long_ago = SystemTime::now() - 2 * UNFINISHED;
-        File::open(&old).unwrap().set_modified(long_ago).unwrap();
-        std::os::unix::fs::symlink(&foreign, base.path().join("prims-sessions-link")).unwrap();
+        let (killed, foreign) = (left("prims-server-killed"), left("other"));
+        let (link, file) = (
+            base.path().join("prims-server-link"),
+            base.path().join("prims-server-file"),
+        );
+        std::os::unix::fs::symlink(&foreign, &link).unwrap();
+        fs::write(&file, "").unwrap();
 
         let made = Temporary::make(base.path()).unwrap();
-        assert!(!killed.exists() && !old.exists());
-        assert!(held.path().exists() && unfinished.exists() && foreign.join("deep/er").exists());
+        assert!(!killed.exists());
+        assert!(held.path().exists() && foreign.join("deep/er").exists() && link.exists() && file.exists());
         let path = made.path().to_owned();
         made.remove();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn servers_that_start_together_all_have_a_folder() {
+        let base = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            let make = || {
+                let made = Temporary::make(base.path()).unwrap();
+                fs::write(made.path().join("x"), "").unwrap();
+                made
+            };
+            let started: Vec<_> = (0..16).map(|_| scope.spawn(make)).collect();
+            let made: Vec<Temporary> = started.into_iter().map(|thread| thread.join().unwrap()).collect();
+            assert!(made.iter().all(|made| made.path().join("x").exists()));
+        });
     }
 }
