@@ -27,7 +27,7 @@ class Ledger:
     """Counts up, one call after the other: `answered` is the last number that was answered. The one after it may have been under way."""
 
     def __init__(self):
-        self.answered, self.session = 0, None
+        self.answered, self.session, self.turns = 0, None, 0
 
     def work(self, client, _rng):
         if self.session is None:
@@ -152,14 +152,14 @@ class Put(http.server.BaseHTTPRequestHandler):
 
 
 class Sessions(Ledger):
-    """Sessions that are made, forked, reset and closed. `held` has the values that may be found in each."""
+    """Sessions that are made, forked, changed and closed. `held` has the values that may be found in each."""
 
     def __init__(self):
         super().__init__()
         self.held, self.closed = {}, set()
 
     def work(self, client, rng):
-        kind = rng.choice(["create", "fork", "set", "reset", "close"]) if 3 < len(self.held) < 12 else "create" if len(self.held) < 8 else "close"
+        kind = rng.choice(["create", "fork", "set", "close"]) if 3 < len(self.held) < 12 else "create" if len(self.held) < 8 else "close"
         if kind == "create":
             handle = client("create_session", stateful=True)["session_id"]
             self.held[handle] = {0}
@@ -175,12 +175,9 @@ class Sessions(Ledger):
             del self.held[handle]
             self.closed.add(handle)
         else:
-            value = rng.randrange(1, 10**6) if kind == "set" else 0
+            value = rng.randrange(1, 10**6)
             self.held[handle].add(value)
-            if kind == "set":
-                client("run_code", code=f"x = {value}", session_id=handle)
-            else:
-                client("reset_session", session_id=handle)
+            client("run_code", code=f"x = {value}", session_id=handle)
             self.held[handle] = {value}
 
     def check(self, client):
@@ -206,13 +203,16 @@ def leftovers(server):
 
 
 def round_of(server, ledgers, rng, problems):
-    stop = threading.Event()
+    """Lets all work, and kills the server some moment after one of them, chosen by chance, was answered once or a few times."""
+    stop, chosen = threading.Event(), rng.choice(ledgers)
+    goal = chosen.turns + rng.randrange(1, 4)
 
     def work(ledger, seed):
         client, own = Client(server.port), random.Random(seed)
         while not stop.is_set():
             try:
                 ledger.work(client, own)
+                ledger.turns += 1
             except (http.client.HTTPException, OSError):
                 return  # killed
             except (Wrong, Failed) as wrong:
@@ -221,9 +221,12 @@ def round_of(server, ledgers, rng, problems):
 
     workers = [threading.Thread(target=work, args=(ledger, rng.random())) for ledger in ledgers]
     [worker.start() for worker in workers]
-    time.sleep(rng.uniform(0.02, 0.5))
-    stop.set()
+    patience = time.monotonic() + 60
+    while chosen.turns < goal and time.monotonic() < patience and not problems:
+        time.sleep(0.002)
+    time.sleep(rng.uniform(0, 0.05))
     server.kill()
+    stop.set()
     [worker.join() for worker in workers]
 
 
@@ -250,7 +253,7 @@ def kills(count, program, environment):
     temporary = len(list((server.folder / "tmp").iterdir()))
     server.close()
     answered = ", ".join(f"{ledger.answered} {type(ledger).__name__.lower()}" for ledger in ledgers[:5])
-    print(f"\n{count} kills: {answered} answered, {len(problems)} problems, {temporary} temporary folders at the end")
+    print(f"\n{count} kills: {answered} and {ledgers[-1].turns} changes of sessions answered, {len(problems)} problems, {temporary} temporary folder(s) at the end")
     for problem in problems[:10]:
         print(f"  {problem}")
     print("\n| restart | median | slowest |\n|---|---|---|")
