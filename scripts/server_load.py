@@ -5,6 +5,7 @@ connection waits, and the wait counts: times are taken from the moment a request
 
 import json
 import multiprocessing
+import os
 import socket
 import threading
 import time
@@ -110,3 +111,4 @@ def load(port, seconds):
         times = sorted(taken for times in found for taken in times)
         at = {share: times[min(len(times) - 1, int(len(times) * share))] * 1e3 for share in (0.5, 0.99, 1)}
         print(f"| {name} | {at[0.5]:.2f} ms | {at[0.99]:.2f} ms | {at[1]:.2f} ms |")
+    print(f"\nload of the machine over the last minute: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
