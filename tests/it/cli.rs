@@ -251,3 +251,27 @@ fn warm_prepares_everything() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("ready in"));
 }
+
+#[test]
+fn code_and_input_have_a_size() {
+    const MOST: usize = 64 << 20;
+    let run = |arguments: &[&str], begin: &[u8]| {
+        let mut child = super::program(&super::no_packages())
+            .arg("run")
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the command starts");
+        let mut input = begin.to_vec();
+        input.resize(MOST + 1, b'#');
+        // It may end before it has read all.
+        let _ = child.stdin.take().expect("a pipe").write_all(&input);
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(&format!("more than {MOST} bytes")), "{said}");
+    };
+    run(&["-"], b"1 #");
+    run(&["-c", "input()"], b"x\n");
+}

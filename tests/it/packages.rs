@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
 /// A wheel with one module and what it needs.
-fn wheel(folder: &Path, name: &str, version: &str, code: &str, needs: &[&str]) {
+pub(super) fn wheel(folder: &Path, name: &str, version: &str, code: &str, needs: &[&str]) {
     let info = format!("{name}-{version}.dist-info");
     let needs: String = needs
         .iter()

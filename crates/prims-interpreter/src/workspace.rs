@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, File, Metadata, OpenOptions};
 use prims_sandbox::FolderQuota;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Longest path, longest name in it, and deepest nesting; what the guest can make, too.
@@ -276,6 +276,7 @@ pub struct Workspace {
     dir: Dir,
     /// The same folder, as the quota wants it.
     root: std::fs::File,
+    folder: PathBuf,
     /// Where a file is written before it gets its name: beside the workspace, on the same file system.
     spool: Dir,
     quota: FolderQuota,
@@ -291,9 +292,15 @@ impl Workspace {
         Ok(Workspace {
             dir: Dir::open_ambient_dir(folder, ambient_authority())?,
             root: std::fs::File::open(folder)?,
+            folder: folder.to_owned(),
             spool: Dir::open_ambient_dir(spool, ambient_authority())?,
             quota,
         })
+    }
+
+    /// Where it lies on the host.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// What is known about a path. A link is not followed.

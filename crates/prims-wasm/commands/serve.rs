@@ -162,10 +162,18 @@ fn program(
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
     let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, files)?);
-    let sessions = Sessions::new(interpreter.clone(), settings.of_sessions(), data_dir);
+    let sessions = Sessions::new(
+        interpreter.clone(),
+        settings.of_sessions(),
+        data_dir,
+        settings.sessions.workspaces.0,
+    );
+    let sessions = sessions.map_err(serve("a temporary folder"))?;
+    // The folders of runs, too, so that all of them go when the server ends. It is only refused to whoever comes second.
+    let _ = tempfile::env::override_temp_dir(sessions.temporary());
     let state = AppState::new(Options {
         interpreter,
-        sessions: sessions.map_err(serve("a temporary folder"))?,
+        sessions,
         requirements,
         limits: settings.limits(),
         ceilings: settings.ceilings(),

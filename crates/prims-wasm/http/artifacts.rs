@@ -2,14 +2,18 @@
 //! stranger's: a browser must neither show nor run it.
 
 use super::answer;
+use super::ranges::{self, Part, Wanted};
 use crate::auth::Caller;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG,
+};
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body::{Frame, SizeHint};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -69,8 +73,12 @@ pub(super) async fn get(keeper: Arc<dyn Artifacts>, caller: Caller, uri: &Uri, h
     };
     let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
     let opened = tokio::task::spawn_blocking(move || keeper.open(&caller, &session, &path)).await;
-    match opened.unwrap_or(Err(NoArtifact::Failed)) {
-        Ok(artifact) => download(artifact, &name),
+    let answered = match opened.unwrap_or(Err(NoArtifact::Failed)) {
+        Ok(artifact) => download(artifact, headers, &name).await.map_err(|_| NoArtifact::Failed),
+        Err(reason) => Err(reason),
+    };
+    match answered {
+        Ok(response) => response,
         Err(reason) => {
             let (status, message) = match reason {
                 NoArtifact::InvalidPath => (StatusCode::BAD_REQUEST, "Invalid artifact path"),
@@ -123,17 +131,59 @@ fn sound(path: &str) -> bool {
     path.len() <= MAX_PATH && path.split('/').all(part) && !path.chars().any(|c| c.is_control() || c == '\\')
 }
 
-/// The answer with a file, to be saved under a name.
-pub(crate) fn download(artifact: Artifact, name: &str) -> Response<Body> {
+/// What of the file is wanted, with the file where that begins. Blocks.
+fn at_range(mut artifact: Artifact, headers: &HeaderMap) -> std::io::Result<(Artifact, String, Wanted)> {
+    let tag = ranges::tag(&artifact.file.metadata()?);
+    let wanted = ranges::wanted(headers, artifact.length, &tag);
+    if let Wanted::Part(part) = wanted {
+        artifact.file.seek(SeekFrom::Start(part.first))?;
+    }
+    Ok((artifact, tag, wanted))
+}
+
+/// The answer with a file, or with what of it is wanted, to be saved under a name.
+///
+/// # Errors
+/// The file cannot be looked at.
+pub(crate) async fn download(artifact: Artifact, headers: &HeaderMap, name: &str) -> std::io::Result<Response<Body>> {
+    let headers = headers.clone();
+    let found = tokio::task::spawn_blocking(move || at_range(artifact, &headers)).await;
+    let (artifact, tag, wanted) = found.map_err(std::io::Error::other)??;
+    Ok(part_of(artifact, &tag, wanted, name))
+}
+
+fn part_of(artifact: Artifact, tag: &str, wanted: Wanted, name: &str) -> Response<Body> {
     let text = |text: &str| HeaderValue::from_str(text).ok();
+    let (status, part, range) = match wanted {
+        Wanted::Whole => (StatusCode::OK, Part::whole(artifact.length), None),
+        Wanted::Part(part) => (
+            StatusCode::PARTIAL_CONTENT,
+            part,
+            Some(part.content_range(artifact.length)),
+        ),
+        Wanted::Nothing => {
+            let mut response = answer::error(StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable", None);
+            let range = text(&format!("bytes */{}", artifact.length));
+            range.map(|range| response.headers_mut().insert(CONTENT_RANGE, range));
+            return response;
+        }
+    };
     let mut response = Response::new(Body::new(FileBody {
-        left: artifact.length,
+        left: part.length,
         state: State::Ready(Some(artifact.file)),
     }));
+    *response.status_mut() = status;
     let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    if let Some(tag) = text(tag) {
+        headers.insert(ETAG, tag);
+    }
+    if let Some(range) = range.as_deref().and_then(text) {
+        headers.insert(CONTENT_RANGE, range);
+    }
     let mime = text(&artifact.mime).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     headers.insert(CONTENT_TYPE, mime);
-    headers.insert(CONTENT_LENGTH, artifact.length.into());
+    headers.insert(CONTENT_LENGTH, part.length.into());
     if let Some(disposition) = text(&disposition(name)) {
         headers.insert(CONTENT_DISPOSITION, disposition);
     }

@@ -295,7 +295,7 @@ impl Edge {
         headers.insert(
             ACCESS_CONTROL_ALLOW_HEADERS,
             HeaderValue::from_static(
-                "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name",
+                "authorization, content-type, accept, range, if-range, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name",
             ),
         );
         headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("600"));
@@ -309,7 +309,9 @@ fn share(headers: &mut HeaderMap, origin: HeaderValue) {
     headers.append(VARY, HeaderValue::from_static("origin"));
     headers.insert(
         ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("mcp-session-id, www-authenticate, x-request-id, retry-after"),
+        HeaderValue::from_static(
+            "mcp-session-id, www-authenticate, x-request-id, retry-after, accept-ranges, content-range, etag",
+        ),
     );
 }
 

@@ -18,6 +18,7 @@ mod grpc;
 mod held;
 pub mod log;
 mod metrics;
+mod ranges;
 mod timed;
 
 pub(crate) use artifacts::download;

@@ -7,7 +7,7 @@ use crate::http::{Artifact, download};
 use axum::body::Bytes;
 use axum::extract::{Extension, Path, State};
 use axum::http::header::RETRY_AFTER;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -123,6 +123,7 @@ async fn file(
     State(interpreter): State<CodeInterpreter>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let name = id.clone();
     let (file, length) = interpreter
@@ -133,5 +134,6 @@ async fn file(
         length,
         mime: "application/octet-stream".into(),
     };
-    Ok(download(artifact, &name))
+    let answered = download(artifact, &headers, &name).await;
+    Ok(answered.map_err(super::store::Error::Io)?)
 }

@@ -13,8 +13,8 @@ use rmcp::model::{
     CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams, CompleteResult,
     CustomRequest, CustomResult, DiscoverResult, ErrorCode, Implementation, InitializeRequestParams, InitializeResult,
     ListPromptsRequestMethod, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-    LoggingLevel, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
-    ServerConfig, SetLevelRequestParams, Tool,
+    LoggingLevel, PaginatedRequestParams, ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+    ServerCapabilities, ServerConfig, SetLevelRequestParams, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -37,6 +37,9 @@ const SERVED: [&str; 8] = [
     "resources/templates/list",
     "resources/read",
 ];
+
+/// Those of them that the newest revision no longer has.
+const BEFORE_2026: [&str; 2] = ["initialize", "logging/setLevel"];
 
 /// Put into the extensions of an HTTP request; [`Server`] leaves the identifier there that the answer to `initialize` shall carry.
 #[derive(Clone, Default)]
@@ -122,6 +125,16 @@ impl Server {
     }
 }
 
+/// The newest revision, which says what it is in every request, has no methods whose effect would outlast the request.
+fn only_before_2026(method: &'static str, context: &RequestContext<RoleServer>) -> Result<(), ErrorData> {
+    match context.meta.protocol_version() {
+        Some(version) if version.as_str() >= ProtocolVersion::V_2026_07_28.as_str() => {
+            Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
+        }
+        _ => Ok(()),
+    }
+}
+
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
@@ -140,6 +153,7 @@ impl ServerHandler for Server {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        only_before_2026("initialize", &context)?;
         let result = self.negotiate_initialize(&request)?;
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
@@ -165,6 +179,7 @@ impl ServerHandler for Server {
         request: SetLevelRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        only_before_2026("logging/setLevel", &context)?;
         // Without a connection there is nothing to remember it by, and no harm in saying yes: the client asks to be told less or more.
         if let Some(connection) = self.origin(&context.extensions).connection {
             self.state.0.connections.set_level(&connection, request.level);
@@ -266,9 +281,12 @@ impl ServerHandler for Server {
     async fn on_custom_request(
         &self,
         request: CustomRequest,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
         let method: String = request.method.chars().take(80).collect();
+        if let Some(method) = BEFORE_2026.iter().find(|before| **before == method) {
+            only_before_2026(method, &context)?;
+        }
         if SERVED.contains(&&*method) {
             let message = format!("the parameters of `{method}` are not as the protocol defines them");
             return Err(ErrorData::invalid_params(message, None));

@@ -11,6 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use rmcp::ServerHandler;
 use rmcp::model::RequestId;
+use rmcp::transport::streamable_http_server::session::SessionManager;
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::{StreamableHttpServerConfig, StreamableHttpService};
 use serde::Deserialize;
@@ -26,18 +28,28 @@ const MAX_CANCELLATION: usize = 4096;
 /// JSON, is decided here.
 pub fn endpoint(server: Server, config: StreamableHttpServerConfig) -> Router {
     let state = server.state().clone();
-    endpoint_of(server, state, config)
+    endpoint_of(server, state, config.with_legacy_session_mode(false))
 }
 
-/// The same for another service that runs on the state.
-pub(crate) fn endpoint_of(
-    handler: impl ServerHandler + Clone,
-    state: AppState,
-    config: StreamableHttpServerConfig,
-) -> Router {
-    let config = config.with_legacy_session_mode(false).with_json_response(true);
-    let sessions = Arc::new(NeverSessionManager::default());
-    let service = StreamableHttpService::new(move || Ok(handler.clone()), sessions, config);
+/// The same for another handler on this state. If `config` says so, it has sessions of the transport, which a handler needs that asks clients
+/// something while a request of theirs runs.
+pub fn endpoint_of<H>(handler: H, state: AppState, config: StreamableHttpServerConfig) -> Router
+where
+    H: ServerHandler + Clone,
+{
+    let config = config.with_json_response(true);
+    match config.legacy_session_mode {
+        true => route(handler, state, LocalSessionManager::default(), config),
+        false => route(handler, state, NeverSessionManager::default(), config),
+    }
+}
+
+fn route<H, M>(handler: H, state: AppState, sessions: M, config: StreamableHttpServerConfig) -> Router
+where
+    H: ServerHandler + Clone,
+    M: SessionManager,
+{
+    let service = StreamableHttpService::new(move || Ok(handler.clone()), Arc::new(sessions), config);
     Router::new()
         .route_service("/mcp", service)
         .layer(from_fn_with_state(state, around))

@@ -15,6 +15,7 @@ use rmcp::model::{
     CacheScope, ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents,
     ResourceTemplate,
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 /// Resources on one page of a list.
@@ -139,7 +140,7 @@ pub(crate) async fn read(
     stop: &CancellationToken,
 ) -> Result<ReadResourceResult, ErrorData> {
     let shown: String = uri.chars().take(200).collect();
-    let not_found = || ErrorData::resource_not_found(format!("no resource `{shown}`"), None);
+    let not_found = || ErrorData::resource_not_found(format!("no resource `{shown}`"), Some(json!({ "uri": shown })));
     let (session, path) = parse(&uri).ok_or_else(not_found)?;
     let mime = workspace::mime(path.name());
     let (inner, who) = (state.clone(), who.clone());

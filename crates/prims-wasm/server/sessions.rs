@@ -6,13 +6,15 @@
 
 use super::deferred::Deferred;
 use super::random_hex;
+use super::temporary::Temporary;
+use super::usage::{Full, Usage};
 use super::workspace::{Listing, RunFolder, Sweeper, Workspace};
 use prims_interpreter::{
     Call, Interpreter, Memory, RunReport, RunRequest, SessionError, SessionSettings, Sessions as Lasting,
 };
-use prims_sandbox::FolderQuota;
+use prims_sandbox::{Exit, FolderQuota, StopReason};
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -45,6 +47,9 @@ pub(crate) enum Error {
     /// Its files cannot be used.
     #[error(transparent)]
     Workspace(#[from] super::workspace::Error),
+    /// All workspaces together hold as much as they may.
+    #[error(transparent)]
+    Full(#[from] Full),
 }
 
 impl From<std::io::Error> for Error {
@@ -101,13 +106,14 @@ struct Shared {
     /// Where sessions lie that last longer than this process, if they do.
     data_dir: Option<PathBuf>,
     /// Everything else; removed when the server ends.
-    temporary: tempfile::TempDir,
+    temporary: Temporary,
     lasting: Mutex<Option<Lasting>>,
     /// Nothing is opened any more. Changes only while `lasting` is locked.
     ended: AtomicBool,
     /// Who may list a session that has no owner, by handle.
     groups: Mutex<HashMap<String, String>>,
     runs: Mutex<HashMap<String, Arc<Run>>>,
+    usage: Usage,
     /// Workspaces nobody has written to, for runs without a session.
     pristine: Mutex<Vec<RunFolder>>,
     sweeper: Sweeper,
@@ -142,7 +148,8 @@ pub(crate) fn random_name() -> std::io::Result<String> {
 }
 
 impl Sessions {
-    /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server.
+    /// Sessions that lie in `data_dir` and are there again after a restart; without it they end with the server. All workspaces
+    /// together hold at most `workspaces_bytes`, and what calls under way add.
     ///
     /// # Errors
     /// A folder for what does not last cannot be made, or no thread.
@@ -150,12 +157,14 @@ impl Sessions {
         interpreter: Arc<Deferred>,
         settings: SessionSettings,
         data_dir: Option<PathBuf>,
+        workspaces_bytes: u64,
     ) -> std::io::Result<Sessions> {
         Ok(Sessions(Arc::new(Shared {
             interpreter,
+            usage: Usage::new(workspaces_bytes, settings.workspace_bytes),
             settings,
             data_dir,
-            temporary: tempfile::Builder::new().prefix("prims-sessions-").tempdir()?,
+            temporary: Temporary::make(&std::env::temp_dir())?,
             lasting: Mutex::default(),
             ended: AtomicBool::new(false),
             groups: Mutex::default(),
@@ -188,8 +197,17 @@ impl Sessions {
             None => self.0.temporary.path().join("sessions"),
         };
         let opened = Lasting::open(interpreter.clone(), &folder, self.0.settings).map_err(Error::Interpreter)?;
+        // What sessions of an earlier process hold counts too.
+        for session in std::fs::read_dir(folder.join("sessions"))?.flatten() {
+            self.0.usage.changes(&session.path().join("workspace"));
+        }
         *lasting = Some(opened.clone());
         Ok(opened)
+    }
+
+    /// Where everything lies that ends with the server.
+    pub fn temporary(&self) -> &Path {
+        self.0.temporary.path()
     }
 
     /// Sessions there are, those of runs not counted.
@@ -218,7 +236,9 @@ impl Sessions {
         if let (None, Some(group)) = (&who.owner, &who.group) {
             lock(&self.0.groups).insert(info.handle.to_string(), group.clone());
         }
-        self.files(who, &info.handle.to_string())?.furnish()?;
+        let files = self.files(who, &info.handle.to_string())?;
+        files.furnish()?;
+        self.0.usage.changes(files.folder());
         self.described(who, info)
     }
 
@@ -271,14 +291,17 @@ impl Sessions {
             drop(closed);
             return Ok(());
         }
+        let files = self.files(who, id)?;
         self.known(id, self.lasting()?.close(id, who.owner.as_deref()))?;
         lock(&self.0.groups).remove(id);
+        self.0.usage.gone(files.folder());
         Ok(())
     }
 
     /// A new session that goes on where this one stands.
     pub(crate) fn fork(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
         self.no_run(who, id)?;
+        self.0.usage.room()?;
         let fork = self.known(id, self.lasting()?.fork(id, who.owner.as_deref()))?;
         self.made(who, Ok(fork))
     }
@@ -287,7 +310,9 @@ impl Sessions {
     pub(crate) fn reset(&self, who: &Who, id: &str) -> Result<SessionInfo, Error> {
         self.no_run(who, id)?;
         let info = self.known(id, self.lasting()?.reset(id, who.owner.as_deref(), true))?;
-        self.files(who, id)?.furnish()?;
+        let files = self.files(who, id)?;
+        files.furnish()?;
+        self.0.usage.changes(files.folder());
         self.described(who, info)
     }
 
@@ -339,11 +364,43 @@ impl Sessions {
         id: &str,
         work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
     ) -> Result<T, Error> {
+        Ok(work(&self.used(who, id)?)?)
+    }
+
+    /// The files of a session that a caller uses by this.
+    fn used(&self, who: &Who, id: &str) -> Result<Workspace, Error> {
         let named = self.named(who, id)?;
         if let Named::Session(lasting) = &named {
             self.known(id, lasting.renew(id, who.owner.as_deref()))?;
         }
-        Ok(work(&self.open(&named, who, id)?)?)
+        self.open(&named, who, id)
+    }
+
+    /// The same for what adds to them.
+    pub(crate) fn with_more_files<T>(
+        &self,
+        who: &Who,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
+    ) -> Result<T, Error> {
+        let files = self.used(who, id)?;
+        self.0.usage.room()?;
+        let done = work(&files);
+        self.0.usage.changes(files.folder());
+        Ok(done?)
+    }
+
+    /// The same for what takes from them.
+    pub(crate) fn with_fewer_files<T>(
+        &self,
+        who: &Who,
+        id: &str,
+        work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
+    ) -> Result<T, Error> {
+        let files = self.used(who, id)?;
+        let done = work(&files);
+        self.0.usage.changes(files.folder());
+        Ok(done?)
     }
 
     /// Bytes that a workspace may hold.
@@ -366,11 +423,14 @@ impl Sessions {
         };
         let named = self.named(who, id)?;
         let files = self.open(&named, who, id)?;
+        self.0.usage.room()?;
+        self.0.usage.changes(files.folder());
         prepare(&files)?;
         let result = match &named {
             Named::Run(run) => run_in(&run.folder, interpreter, request),
             Named::Session(lasting) => self.run_lasting(lasting, who, id, request)?,
         };
+        self.0.usage.changes(files.folder());
         Ok(SessionRun {
             result,
             artifacts: files.artifacts()?,
@@ -438,16 +498,28 @@ impl Sessions {
         request: RunRequest,
         prepare: impl FnOnce(&Workspace) -> Result<(), super::workspace::Error>,
     ) -> Result<SessionRun, Error> {
-        let ready = lock(&self.0.pristine).pop();
+        let room = self.0.usage.room();
+        let ready = if room.is_ok() {
+            lock(&self.0.pristine).pop()
+        } else {
+            None
+        };
         let folder = match ready {
             Some(folder) => folder,
-            None => self.new_folder()?,
+            // Code that writes nothing needs no room.
+            None => self.new_folder(if room.is_ok() {
+                self.0.settings.workspace_bytes
+            } else {
+                0
+            })?,
         };
         let files = folder.open()?;
         prepare(&files)?;
         let result = run_in(&folder, interpreter, request);
         let artifacts = files.artifacts()?;
-        let session_id = self.keep_or_drop(who, folder, !artifacts.entries.is_empty());
+        // Whoever cancelled or hung up gets no handle to read them by.
+        let wanted = !artifacts.entries.is_empty() && !was_cancelled(&result);
+        let session_id = self.keep_or_drop(who, folder, wanted, room.is_ok());
         Ok(SessionRun {
             result,
             artifacts: if session_id.is_some() {
@@ -459,22 +531,21 @@ impl Sessions {
         })
     }
 
-    fn new_folder(&self) -> std::io::Result<RunFolder> {
-        let settings = &self.0.settings;
-        let quota = FolderQuota::new(settings.workspace_bytes, settings.workspace_files);
+    fn new_folder(&self, bytes: u64) -> std::io::Result<RunFolder> {
+        let quota = FolderQuota::new(bytes, self.0.settings.workspace_files);
         let folder = self.0.temporary.path().join(random_name()?);
         RunFolder::make(folder, quota, self.0.sweeper.clone())
     }
 
     /// What becomes of a workspace after a run without a session: the handle, if it is kept.
-    fn keep_or_drop(&self, who: &Who, folder: RunFolder, has_artifacts: bool) -> Option<String> {
-        if has_artifacts {
+    fn keep_or_drop(&self, who: &Who, folder: RunFolder, wanted: bool, reusable: bool) -> Option<String> {
+        if wanted {
             let kept = self.keep(who, folder);
             return kept
                 .inspect_err(|error| tracing::warn!("files of a run were not kept: {error}"))
                 .ok();
         }
-        if folder.is_pristine() {
+        if reusable && folder.is_pristine() {
             let mut pristine = lock(&self.0.pristine);
             if pristine.len() < PRISTINE {
                 pristine.push(folder);
@@ -490,6 +561,7 @@ impl Sessions {
             folder,
         });
         let id = random_name()?;
+        self.0.usage.changes(&run.folder.path());
         let mut runs = lock(&self.0.runs);
         // What runs left is for those who look soon; the oldest makes room.
         let oldest = runs.iter().min_by_key(|(_, run)| run.ended).map(|(id, _)| id.clone());
@@ -523,16 +595,14 @@ impl Sessions {
         let lasting = lock(&self.0.lasting);
         self.0.ended.store(true, Ordering::Relaxed);
         drop(lasting);
-        // A run that is being stopped may still write: then there is something new in a folder that was just emptied.
-        let folder = self.0.temporary.path();
-        let removed = (0..3).any(|_| {
-            let result = std::fs::remove_dir_all(folder);
-            result.is_ok() || result.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-        });
-        if !removed {
-            tracing::warn!(folder = %folder.display(), "a temporary folder could not be removed");
+        if let Err(error) = self.0.temporary.remove() {
+            tracing::warn!("a temporary folder could not be removed: {error}");
         }
     }
+}
+
+fn was_cancelled(result: &Result<RunReport, prims_interpreter::Error>) -> bool {
+    matches!(result, Ok(report) if matches!(report.outcome.exit, Exit::Stopped(StopReason::Cancelled)))
 }
 
 fn run_in(

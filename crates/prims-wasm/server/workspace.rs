@@ -87,6 +87,11 @@ impl From<prims_interpreter::Workspace> for Workspace {
 }
 
 impl Workspace {
+    /// Where it lies on the host.
+    pub(crate) fn folder(&self) -> &Path {
+        self.0.folder()
+    }
+
     /// What is in a folder, by name.
     pub(crate) fn list(&self, folder: &WorkspacePath) -> Result<Listing, Error> {
         let options = ListOptions {

@@ -128,6 +128,7 @@ settings! {
         idle: Duration = "30m", "session-idle", "A session that was not used for this long is closed";
         lifetime: Duration = "24h", "session-lifetime", "A session this old is closed";
         bytes: ByteSize = "512m", "session-bytes", "Bytes of one session's saved variables";
+        workspaces: ByteSize = "10g", "max-workspaces", "Bytes that the files of all sessions and runs may hold together";
         data_dir: Option<PathBuf> = "", "data-dir", "Folder for sessions; the user's data folder if not given";
     }
     /// What is kept on disk for speed.

@@ -6,9 +6,18 @@
 //! * [`service`]: the service inside this process: panics, a full queue, lists with pages
 //! * [`sessions`]: what the server keeps for its clients, on the disk too
 //! * [`clients`]: official clients on a tour
+//! * [`conformance`]: the official conformance suites, against the product and against a [`fixture`]
+//! * [`bounds`]: more than a client may send or keep
+//! * [`kills`]: a server that is killed in the middle of its work
+//! * [`packages`]: what is told while packages are fetched
 
+mod bounds;
 pub(super) mod clients;
+mod conformance;
+mod fixture;
 mod http;
+mod kills;
+mod packages;
 mod service;
 mod sessions;
 mod streams;
@@ -56,8 +65,12 @@ struct Streams {
 
 impl Streams {
     fn start(arguments: &[&str]) -> Streams {
+        Streams::start_with(arguments, &[])
+    }
+
+    fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Streams {
         let mut command = program(&["stdio"]);
-        command.args(arguments);
+        command.args(arguments).envs(environment.iter().copied());
         Streams::of(command)
     }
 

@@ -29,13 +29,13 @@ impl Observer for Words {
     }
 }
 
-fn state(observer: Arc<dyn Observer>) -> AppState {
+pub(super) fn state(observer: Arc<dyn Observer>) -> AppState {
     state_with(Deferred::from(super::super::interpreter().clone()), observer)
 }
 
 fn state_with(interpreter: Deferred, observer: Arc<dyn Observer>) -> AppState {
     let interpreter = Arc::new(interpreter);
-    let sessions = Sessions::new(interpreter.clone(), SessionSettings::DEFAULT, None).expect("a folder");
+    let sessions = Sessions::new(interpreter.clone(), SessionSettings::DEFAULT, None, 1 << 30).expect("a folder");
     AppState::new(Options {
         interpreter,
         sessions,

@@ -118,6 +118,18 @@ fn archives_with_room_for_doubt_are_refused() {
 }
 
 #[test]
+fn more_members_than_the_format_counts_are_refused() {
+    let names: Vec<String> = (0..65_532).map(|at| format!("m/{at}")).collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "")).collect();
+    // And three that every wheel has.
+    let problem = refused(Draft::new(&files).wheel());
+    assert!(
+        matches!(problem, WheelProblem::Archive(ArchiveProblem::Feature("ZIP64"))),
+        "{problem:?}"
+    );
+}
+
+#[test]
 fn every_flipped_bit_of_an_archive_is_noticed_or_harmless() {
     // Each byte of a small wheel, one bit at a time: it is refused, or what is installed is the same.
     let bytes = Draft::new(&[("a.py", "1")]).bytes();

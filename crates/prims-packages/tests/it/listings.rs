@@ -245,6 +245,24 @@ fn what_is_bundled_comes_first() {
 }
 
 #[test]
+fn a_folder_with_more_entries_than_anybody_has_wheels_is_no_index() {
+    let folder = tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap();
+    for at in 0..=100_000 {
+        std::fs::File::create(folder.path().join(at.to_string())).unwrap();
+    }
+    let (_folder, cache) = cache();
+    let settings = IndexSettings {
+        default: Some(Url::from_directory_path(folder.path()).unwrap()),
+        ..IndexSettings::default()
+    };
+    let listed = open(settings, &cache).listing(&name("a"));
+    let said = listed.unwrap_err().to_string();
+    assert!(said.contains("more than 100000 entries"), "{said}");
+}
+
+#[test]
 fn a_folder_is_an_index() {
     let folder = tempfile::tempdir().unwrap();
     let flat = draft("a", "1.0");

@@ -36,7 +36,9 @@ pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Se
 
 /// Another MCP service behind the same edge.
 pub(super) fn mcp_of(handler: impl ServerHandler + Clone, program: &Program) -> Router {
-    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    let config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .with_legacy_session_mode(false);
     endpoint_of(handler, program.state.clone(), config)
 }
 

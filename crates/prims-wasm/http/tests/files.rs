@@ -65,3 +65,36 @@ async fn what_cannot_be_downloaded() {
     let written = format!("POST /artifacts/x HTTP/1.1\r\nhost: localhost\r\n{SESSION}content-length: 0\r\n\r\n");
     assert_eq!(exchange(server.address, written.as_bytes()).await.status, 405);
 }
+
+#[tokio::test]
+async fn a_part_of_a_file_is_downloaded() {
+    let server = start(&[]).await;
+    let page = |headers: String| async move {
+        let headers = format!("{SESSION}{headers}");
+        get(server.address, "/artifacts/folder/page.html", &headers).await
+    };
+    let whole = page(String::new()).await;
+    assert_eq!(whole.header("accept-ranges"), Some("bytes"));
+    let tag = whole.header("etag").expect("a tag").to_owned();
+    let reply = page("range: bytes=8-12\r\n".into()).await;
+    assert_eq!((reply.status, reply.body.as_str()), (206, "alert"));
+    assert_eq!(reply.header("content-range"), Some("bytes 8-12/25"));
+    assert_eq!(reply.header("content-length"), Some("5"));
+    assert_eq!(reply.header("etag"), Some(&*tag));
+    assert_eq!(reply.header("content-disposition"), whole.header("content-disposition"));
+    assert_eq!(
+        reply.header("content-security-policy"),
+        Some("sandbox; default-src 'none'")
+    );
+    let reply = page("range: bytes=-9\r\n".into()).await;
+    assert_eq!((reply.status, reply.body.as_str()), (206, "</script>"));
+    let reply = page("range: bytes=25-\r\n".into()).await;
+    assert_eq!((reply.status, reply.header("content-range")), (416, Some("bytes */25")));
+    let reply = page(format!("range: bytes=0-0\r\nif-range: {tag}\r\n")).await;
+    assert_eq!((reply.status, reply.body.as_str()), (206, "<"));
+    let reply = page("range: bytes=0-0\r\nif-range: \"other\"\r\n".into()).await;
+    assert_eq!((reply.status, reply.body.len()), (200, 25));
+    let large = "/artifacts/large.bin?session_id=s3ss10n";
+    let reply = get(server.address, large, "range: bytes=100000-299999\r\n").await;
+    assert_eq!((reply.status, reply.body.len()), (206, 200_000));
+}

@@ -257,16 +257,32 @@ pub(super) fn definitions() -> Vec<Tool> {
     ]
 }
 
+/// What an operation does to how much a session holds.
+#[derive(Clone, Copy)]
+enum Does {
+    Reads,
+    Adds,
+    Removes,
+}
+
 /// Does something with the files of a session.
 async fn with_files<T: Send + 'static>(
     call: &Call,
+    does: Does,
     session: Option<String>,
     work: impl FnOnce(&Workspace) -> Result<T, workspace::Error> + Send + 'static,
 ) -> Result<T, Problem> {
     let id = call.needed_session(session)?;
     let _turn = call.state.0.turns.take(&id, &call.stop).await?;
-    call.blocking(move |state, who| state.0.sessions.with_files(who, &id, work))
-        .await
+    call.blocking(move |state, who| {
+        let sessions = &state.0.sessions;
+        match does {
+            Does::Reads => sessions.with_files(who, &id, work),
+            Does::Adds => sessions.with_more_files(who, &id, work),
+            Does::Removes => sessions.with_fewer_files(who, &id, work),
+        }
+    })
+    .await
 }
 
 fn path(field: &str, text: &str) -> Result<WorkspacePath, Problem> {
@@ -277,7 +293,10 @@ pub(super) async fn list_dir(call: &Call, arguments: JsonObject) -> Result<Answe
     let arguments: ListDir = parse("list_dir", arguments)?;
     let folder = arguments.dir_path.as_deref().unwrap_or_default();
     let folder = WorkspacePath::parse(folder).map_err(|error| bad("dir_path", error))?;
-    let listing = with_files(call, arguments.session_id, move |files| files.list(&folder)).await?;
+    let listing = with_files(call, Does::Reads, arguments.session_id, move |files| {
+        files.list(&folder)
+    })
+    .await?;
     let mut lines: Vec<String> = listing.entries.iter().map(line).collect();
     if listing.truncated {
         lines.push("[there is more than can be listed]".to_owned());
@@ -319,7 +338,7 @@ pub(super) async fn preview(call: &Call, arguments: JsonObject) -> Result<Answer
     let path = path("relative_path", &arguments.relative_path)?;
     let file = path.clone();
     let (shown, largest) = PREVIEW;
-    let bytes = with_files(call, arguments.session_id, move |files| {
+    let bytes = with_files(call, Does::Reads, arguments.session_id, move |files| {
         files.read_whole(&file, largest)
     })
     .await?;
@@ -345,7 +364,7 @@ pub(super) async fn read(call: &Call, arguments: JsonObject) -> Result<Answer<Fi
         return Err(bad("limit", format!("is {limit}, expected 1 to {most}")));
     }
     let file = path.clone();
-    let piece = with_files(call, arguments.session_id, move |files| {
+    let piece = with_files(call, Does::Reads, arguments.session_id, move |files| {
         files.read(&file, offset, limit)
     })
     .await?;
@@ -391,7 +410,7 @@ pub(super) async fn write(call: &Call, arguments: JsonObject) -> Result<Answer<W
         _ => return Err(bad("content", "expected one of `content` and `content_base64`")),
     };
     let (file, append) = (path.clone(), arguments.append);
-    let size = with_files(call, arguments.session_id, move |files| {
+    let size = with_files(call, Does::Adds, arguments.session_id, move |files| {
         files.write(&file, &bytes, append)
     })
     .await?;
@@ -404,7 +423,10 @@ pub(super) async fn delete(call: &Call, arguments: JsonObject) -> Result<Answer<
     let arguments: DeleteFile = parse("delete_file", arguments)?;
     let path = path("path", &arguments.path)?;
     let file = path.clone();
-    with_files(call, arguments.session_id, move |files| files.delete(&file)).await?;
+    with_files(call, Does::Removes, arguments.session_id, move |files| {
+        files.delete(&file)
+    })
+    .await?;
     let deleted = path.as_str().to_owned();
     let text = format!("{deleted} is gone");
     Ok(Answer::text(Deleted { deleted }, text))
@@ -415,11 +437,11 @@ pub(super) async fn mount(call: &Call, arguments: JsonObject) -> Result<Answer<M
     let path = path("mount_path", &arguments.mount_path)?;
     let path = workspace::below(MOUNTS, &path).map_err(|error| bad("mount_path", error))?;
     // Before anything is fetched: a stranger must not use the server to reach a URL for nothing.
-    with_files(call, arguments.session_id.clone(), |_| Ok(())).await?;
+    with_files(call, Does::Adds, arguments.session_id.clone(), |_| Ok(())).await?;
     let most = call.state.0.sessions.workspace_bytes();
     let content = fetch(call, "url", &arguments.url, most).await?;
     let (file, bytes) = (path.clone(), content.len() as u64);
-    with_files(call, arguments.session_id, move |files| {
+    with_files(call, Does::Adds, arguments.session_id, move |files| {
         files.write(&file, &content, false)
     })
     .await?;
@@ -437,7 +459,10 @@ pub(super) async fn persist(call: &Call, arguments: JsonObject) -> Result<Answer
     }
     // All bytes at once: what is sent cannot change while it is sent.
     let most = call.state.0.fetcher.max_upload();
-    let bytes = with_files(call, arguments.session_id, move |files| files.read_whole(&path, most)).await?;
+    let bytes = with_files(call, Does::Reads, arguments.session_id, move |files| {
+        files.read_whole(&path, most)
+    })
+    .await?;
     let uploaded_bytes = bytes.len() as u64;
     let sent = tokio::select! {
         sent = call.state.0.fetcher.put(&arguments.presigned_url, bytes) => sent,

@@ -162,6 +162,8 @@ impl From<sessions::Error> for Problem {
             sessions::Error::Interpreter(prims_interpreter::Error::File(error)) => workspace::Error::File(error).into(),
             sessions::Error::Interpreter(error) => Problem::Fault(Incident::of("a session failed", &error)),
             sessions::Error::Workspace(error) => error.into(),
+            sessions::Error::Full(_) => Problem::failure("quota", message)
+                .hint("delete files, close sessions that are not needed, or try again when others have ended"),
         }
     }
 }
