@@ -12,6 +12,7 @@ use crate::arguments::{Arguments, Command};
 use crate::console;
 use crate::report::status;
 use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Anything that keeps a command from doing its work.
@@ -94,8 +95,18 @@ impl Error {
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
-    // clap prints its own errors and exits with status 2.
-    let arguments = Arguments::parse();
+    ExitCode::from(main_with(std::env::args_os()))
+}
+
+/// The same with other arguments, of which the first is the program's name.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(status::USAGE);
+        }
+    };
     let cache_dir = arguments.cache_dir.as_deref();
     let done = match &arguments.command {
         Command::Run(run) => run::run(run, cache_dir),
@@ -108,11 +119,11 @@ pub fn main() -> ExitCode {
         Command::Config(arguments) => config::config(arguments),
     };
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) => code,
         Err(error) => {
             let hint = error.hint();
             console::error(&error, hint);
-            ExitCode::from(status::USAGE)
+            status::USAGE
         }
     }
 }
