@@ -202,7 +202,10 @@ impl Engine {
             packages.index_url = Some(index("index_url", &url)?);
         }
         if !options.extra_index_urls.is_empty() {
-            let urls = options.extra_index_urls.iter().map(|url| index("extra_index_urls", url));
+            let urls = options
+                .extra_index_urls
+                .iter()
+                .map(|url| index("extra_index_urls", url));
             packages.extra_index_url = urls.collect::<Result<_, Error>>()?;
         }
         let progress = options.on_progress.map(telling);
@@ -311,8 +314,8 @@ impl Shared {
 }
 
 fn index(name: &'static str, text: &str) -> Result<IndexUrl, Error> {
-    let url = prims_packages::index_url(name, text).map_err(prims_interpreter::Error::from)?;
-    Ok(IndexUrl(url))
+    let read = prims_packages::index_url(name, text);
+    read.map(IndexUrl).map_err(|error| Error::Argument(error.to_string()))
 }
 
 fn raised_by(raised: &Raised) -> Option<PyErr> {

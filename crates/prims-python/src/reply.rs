@@ -15,7 +15,7 @@ use std::time::Duration;
 const MAX_FILES: usize = 20_000;
 
 /// The folders every workspace has: where programs put what is meant for the caller, and what they are given.
-const FOLDERS: [&str; 2] = ["output", "mounts"];
+pub(crate) const FOLDERS: [&str; 2] = ["output", "mounts"];
 
 /// What a run of either kind did.
 pub(crate) struct Ran {

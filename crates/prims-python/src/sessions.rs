@@ -1,6 +1,7 @@
 //! Sessions of one engine, opened when the first one is needed.
 
 use crate::errors::Error;
+use crate::reply::FOLDERS;
 use prims_interpreter::{
     EntryKind, Interpreter, ListOptions, NewSession, SessionError, SessionInfo, SessionSettings, Workspace,
     WorkspacePath,
@@ -81,7 +82,10 @@ impl Sessions {
             idle: seconds("idle", idle)?,
             lifetime: seconds("lifetime", lifetime)?,
         };
-        Ok(self.open(interpreter)?.create(&new)?.handle.to_string())
+        let sessions = self.open(interpreter)?;
+        let handle = sessions.create(&new)?.handle.to_string();
+        furnish(&sessions.workspace(&handle, None)?)?;
+        Ok(handle)
     }
 
     pub(crate) fn is_stateful(&self, interpreter: &Interpreter, handle: &str) -> Result<bool, Error> {
@@ -94,8 +98,9 @@ impl Sessions {
     }
 
     pub(crate) fn reset(&self, interpreter: &Interpreter, handle: &str, files: bool) -> Result<(), Error> {
-        self.open(interpreter)?.reset(handle, None, files)?;
-        Ok(())
+        let sessions = self.open(interpreter)?;
+        sessions.reset(handle, None, files)?;
+        furnish(&sessions.workspace(handle, None)?)
     }
 
     pub(crate) fn close(&self, handle: &str) -> Result<(), Error> {
@@ -138,6 +143,14 @@ impl Sessions {
         });
         Ok(described.collect())
     }
+}
+
+/// Makes the folders every workspace has.
+fn furnish(workspace: &Workspace) -> Result<(), Error> {
+    for name in FOLDERS {
+        workspace.make_folder(&WorkspacePath::parse(name)?)?;
+    }
+    Ok(())
 }
 
 fn seconds(name: &str, asked: Option<f64>) -> Result<Option<Duration>, Error> {

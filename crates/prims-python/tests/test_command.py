@@ -39,7 +39,7 @@ class Command(unittest.TestCase):
     def test_the_server_answers_and_ends_with_its_input(self):
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "run_code", "arguments": {"code": "6 * 7"}}}
         environment = {**os.environ, "PRIMS_DATA_DIR": ""}
-        command = [sys.executable, "-m", "prims_wasm", "stdio"]
+        command = [sys.executable, "-m", "prims_wasm", "stdio", "--log-level", "error"]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
             child.stdin.write(json.dumps(call) + "\n")
             child.stdin.flush()

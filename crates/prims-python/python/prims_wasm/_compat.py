@@ -126,7 +126,7 @@ def _error(result: Result) -> str:
     if error is None:
         return f"SystemExit: {result.exit_code}\n"
     if error.traceback is not None:
-        return error.traceback
+        return error.traceback.replace('File "/workspace/main.py"', 'File "main.py"')
     if result.status == "exit":
         return f"SystemExit: {result.exit_code}\n"
     return f"{error.message}; {error.hint}" if error.hint else error.message

@@ -45,9 +45,20 @@ fn assemble() -> std::io::Result<PathBuf> {
     }
     // Cargo puts what a test depends on beside it.
     let test = std::env::current_exe()?;
-    let name = if cfg!(target_os = "macos") { "libprims_python.dylib" } else { "libprims_python.so" };
+    let name = if cfg!(target_os = "macos") {
+        "libprims_python.dylib"
+    } else {
+        "libprims_python.so"
+    };
     std::fs::copy(test.with_file_name(name), package.join("_native.abi3.so"))?;
-    must(python3().args(["-c", "import prims_wasm; prims_wasm.Sandbox(offline=True).prepare(['numpy'])"]).env("PYTHONPATH", &folder));
+    must(
+        python3()
+            .args([
+                "-c",
+                "import prims_wasm; prims_wasm.Sandbox(offline=True).prepare(['numpy'])",
+            ])
+            .env("PYTHONPATH", &folder),
+    );
     seed(&package.join("seed/code"))?;
     Ok(folder)
 }
@@ -79,12 +90,24 @@ fn python(list: &str, name: &str) -> PathBuf {
     let list = root().join("tests/clients").join(list);
     let wanted = std::fs::read_to_string(&list).expect("the list is there");
     if std::fs::read_to_string(&stamp).is_ok_and(|there| there == wanted) {
-        return python;
+        return with_path(&folder, python);
     }
     must(python3().arg("-m").arg("venv").arg(&folder));
     let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
     must(Command::new(&python).args(install).arg(list));
     std::fs::write(stamp, wanted).expect("it can be written");
+    with_path(&folder, python)
+}
+
+/// Lets a Python find the package in processes that it starts, too: official clients give them no variables of their own.
+fn with_path(folder: &Path, python: PathBuf) -> PathBuf {
+    for version in std::fs::read_dir(folder.join("lib")).expect("its libraries").flatten() {
+        let packages = version.path().join("site-packages");
+        if packages.is_dir() {
+            let path = format!("{}\n", package().display());
+            std::fs::write(packages.join("prims-wasm-under-test.pth"), path).expect("it can be written");
+        }
+    }
     python
 }
 
@@ -98,7 +121,11 @@ fn with_package(python: &Path) -> Command {
 #[test]
 fn the_package_does_what_it_says() {
     let tests = root().join("crates/prims-python/tests");
-    let said = must(with_package(Path::new("python3")).args(["-m", "unittest", "discover", "--start-directory"]).arg(tests));
+    let said = must(
+        with_package(Path::new("python3"))
+            .args(["-m", "unittest", "discover", "--start-directory"])
+            .arg(tests),
+    );
     assert!(said.contains("\nRan ") && !said.contains("skipped"), "{said}");
 }
 
@@ -106,22 +133,33 @@ fn the_package_does_what_it_says() {
 fn the_types_are_what_the_documents_say() {
     let folder = root().join("crates/prims-python");
     let mut command = with_package(&python("types.txt", "types"));
-    command.args(["-m", "mypy", "--config-file"]).arg(folder.join("pyproject.toml"));
+    command
+        .args(["-m", "mypy", "--config-file"])
+        .arg(folder.join("pyproject.toml"));
     command.arg("--cache-dir").arg(root().join("target/mypy"));
     command.args(["-p", "prims_wasm"]).current_dir(folder.join("python"));
     must(&mut command);
     let mut command = with_package(&python("types.txt", "types"));
-    command.args(["-m", "mypy", "--config-file"]).arg(folder.join("pyproject.toml"));
+    command
+        .args(["-m", "mypy", "--config-file"])
+        .arg(folder.join("pyproject.toml"));
     command.arg("--cache-dir").arg(root().join("target/mypy"));
     must(command.arg(folder.join("tests/types/usage.py")));
 }
 
 #[test]
 fn the_examples_run() {
-    let (official, frameworks) = (python("requirements.txt", "python"), python("frameworks.txt", "frameworks"));
+    let (official, frameworks) = (
+        python("requirements.txt", "python"),
+        python("frameworks.txt", "frameworks"),
+    );
     let plain = PathBuf::from("python3");
     for (python, example, says) in [
-        (&plain, "migrate_from_mcp_run_python.py", "ZeroDivisionError: division by zero"),
+        (
+            &plain,
+            "migrate_from_mcp_run_python.py",
+            "ZeroDivisionError: division by zero",
+        ),
         (&official, "plain_mcp_client.py", "mean: 7.5\nendless loop: timeout"),
         (&frameworks, "pydantic_ai_agent.py", "in process: There are 9208"),
         (&frameworks, "openai_tool_loop.py", "The sum is 328."),
