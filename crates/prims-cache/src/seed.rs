@@ -169,6 +169,27 @@ mod tests {
     }
 
     #[test]
+    fn a_disk_that_fails_leaves_nothing_in_the_way() {
+        let package = Package::new();
+        let ask = |folder: &Path| -> Result<(u8, bool), Error> {
+            let cache = Cache::open(Some(folder))?.with_seed(package.seed().unwrap());
+            let entry = cache.file("code", &package.key, |_| Ok::<(), Error>(()))?;
+            let seeded = matches!(entry.origin(), Origin::Seeded | Origin::Found);
+            Ok((entry.read().unwrap()[0], seeded))
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let operations = sys::count_operations(|| assert_eq!(ask(folder.path()).unwrap(), (7, true)));
+        assert!(operations > 5);
+        for index in 0..operations {
+            let folder = tempfile::tempdir().unwrap();
+            let no_space = rustix::io::Errno::NOSPC.raw_os_error();
+            let failed = sys::fail_at(index, no_space, || ask(folder.path()));
+            assert!(failed.is_err() || failed.unwrap() == (7, true), "operation {index}");
+            assert_eq!(ask(folder.path()).unwrap(), (7, true), "after operation {index}");
+        }
+    }
+
+    #[test]
     fn links_and_what_does_not_verify_are_not_taken() {
         let package = Package::new();
         let path = package.folder.path().join(package.entry());

@@ -100,15 +100,28 @@ pub fn main() -> ExitCode {
 
 /// The same with other arguments, of which the first is the program's name.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let given: Vec<_> = arguments.into_iter().collect();
+    let done = command(&given);
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            let hint = error.hint();
+            console::error(&error, hint);
+            status::USAGE
+        }
+    }
+}
+
+fn command(given: &[OsString]) -> Result<u8, Error> {
+    let arguments = match Arguments::try_parse_from(given) {
         Ok(arguments) => arguments,
         Err(error) => {
             let _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(status::USAGE);
+            return Ok(u8::try_from(error.exit_code()).unwrap_or(status::USAGE));
         }
     };
     let cache_dir = arguments.cache_dir.as_deref();
-    let done = match &arguments.command {
+    match &arguments.command {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
@@ -117,13 +130,5 @@ pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Command::Deps(arguments) => deps::deps(arguments, cache_dir),
         Command::Cache(arguments) => cache::cache(arguments, cache_dir),
         Command::Config(arguments) => config::config(arguments),
-    };
-    match done {
-        Ok(code) => code,
-        Err(error) => {
-            let hint = error.hint();
-            console::error(&error, hint);
-            status::USAGE
-        }
     }
 }
