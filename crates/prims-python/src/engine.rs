@@ -42,6 +42,8 @@ struct Shared {
     sessions: Sessions,
     /// Folders nobody has written to.
     spare: Mutex<Vec<RunFolder>>,
+    /// Where the folders of runs are, so that none is left at the end, whoever still holds its result.
+    runs: Mutex<Option<tempfile::TempDir>>,
     process: u32,
 }
 
@@ -178,6 +180,7 @@ impl Engine {
         py.detach(|| {
             shared.sessions.end();
             shared.spare.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            shared.runs.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
     }
 }
@@ -216,6 +219,7 @@ impl Engine {
             deps: settings.packages.deps.clone(),
             sessions: Sessions::new(options.data_dir),
             spare: Mutex::default(),
+            runs: Mutex::default(),
             process: std::process::id(),
         })))
     }
@@ -248,7 +252,7 @@ impl Shared {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let folder = match spare {
             Some(folder) => folder,
-            None => RunFolder::make(&self.limits).map_err(Error::io("make a folder for a run"))?,
+            None => self.make_folder().map_err(Error::io("make a folder for a run"))?,
         };
         if !job.files.is_empty() {
             let workspace = folder.open()?;
@@ -283,6 +287,15 @@ impl Shared {
         ran.artifacts = artifacts(&folder.open()?)?;
         ran.folder = (!ran.artifacts.is_empty()).then_some(folder);
         Ok(ran)
+    }
+
+    fn make_folder(&self) -> std::io::Result<RunFolder> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        let parent = match runs.take() {
+            Some(parent) => parent,
+            None => tempfile::Builder::new().prefix("prims-wasm-runs-").tempdir()?,
+        };
+        RunFolder::make(runs.insert(parent).path(), &self.limits)
     }
 
     fn run_in_session(&self, handle: &str, job: Job) -> Result<Ran, Error> {

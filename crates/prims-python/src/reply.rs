@@ -6,7 +6,7 @@ use prims_interpreter::{Workspace, WorkspacePath};
 use prims_sandbox::{Exit, FolderQuota, Limits, Outcome, StopReason};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -39,8 +39,9 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    pub(crate) fn make(limits: &Limits) -> std::io::Result<RunFolder> {
-        let folder = tempfile::Builder::new().prefix("prims-wasm-run-").tempdir()?;
+    /// Makes one below `parent`.
+    pub(crate) fn make(parent: &Path, limits: &Limits) -> std::io::Result<RunFolder> {
+        let folder = tempfile::tempdir_in(parent)?;
         let path = folder.path().to_owned();
         for part in FOLDERS {
             std::fs::create_dir_all(path.join("workspace").join(part))?;

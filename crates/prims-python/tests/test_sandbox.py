@@ -96,15 +96,17 @@ class Results(unittest.TestCase):
     def test_files_of_a_run_go_with_its_result(self):
         with tempfile.TemporaryDirectory() as folder:
             code = (
-                "import os, gc, tempfile\nfrom prims_wasm import Sandbox\n"
+                "import pathlib, tempfile\nfrom prims_wasm import Sandbox\n"
+                "def there(): return len(list(pathlib.Path(tempfile.gettempdir()).rglob('x')))\n"
                 "result = Sandbox(offline=True).run(\"open('output/x', 'w').write('y')\")\n"
-                "there = len(os.listdir(tempfile.gettempdir()))\n"
-                "assert result.artifacts[0].read() == b'y'\n"
+                "print(there(), result.artifacts[0].read())\n"
                 "del result\n"
-                "print(there, len(os.listdir(tempfile.gettempdir())))"
+                "print(there())\n"
+                "kept = Sandbox(offline=True).run(\"open('output/x', 'w')\")\n"
+                "session = Sandbox(offline=True).session()\n"
             )
             done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "TMPDIR": folder}, capture_output=True, text=True)
-            self.assertEqual(done.stdout, "1 0\n", done.stderr)
+            self.assertEqual(done.stdout, "1 b'y'\n0\n", done.stderr)
             self.assertEqual(os.listdir(folder), [])
 
     def test_no_path_leads_out_of_the_workspace(self):
