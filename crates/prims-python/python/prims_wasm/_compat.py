@@ -17,7 +17,7 @@ from typing import Any, Literal, TypedDict
 
 from ._async import AsyncSandbox, AsyncSession, in_thread, tell
 from ._engine import request
-from ._results import JsonValue, Output, Result, result_of
+from ._results import JsonValue, Result, result_of
 from ._sandbox import Sandbox
 
 __all__ = [
