@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Compiled code of an interpreter has more bytes than this, that of any other module less.
+/// Compiled code of an interpreter and images have more bytes than this, compiled code of any other module less.
 const INTERPRETER: u64 = 16 << 20;
 
 fn root() -> PathBuf {
@@ -55,19 +55,21 @@ fn assemble() -> std::io::Result<PathBuf> {
         python3()
             .args([
                 "-c",
-                "import prims_wasm; prims_wasm.Sandbox(offline=True).prepare(['numpy'])",
+                "import prims_wasm; s = prims_wasm.Sandbox(offline=True); s.prepare(); s.prepare(['numpy'])",
             ])
             .env("PYTHONPATH", &folder),
     );
-    seed(&package.join("seed/code"))?;
+    for kind in ["code", "image"] {
+        seed(kind, &package.join("seed").join(kind))?;
+    }
     Ok(folder)
 }
 
-/// Puts compiled code of the guest into the package, from the cache that has it by now.
-fn seed(to: &Path) -> std::io::Result<()> {
+/// Puts compiled code of the guest, or images, into the package, from the cache that has them by now.
+fn seed(kind: &str, to: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(to)?;
     let cache = prims_cache::Cache::open(None).expect("the usual cache");
-    for entry in std::fs::read_dir(cache.location().path().join("v1/code"))? {
+    for entry in std::fs::read_dir(cache.location().path().join("v1").join(kind))? {
         let entry = entry?;
         if entry.metadata()?.len() > INTERPRETER {
             let to = to.join(entry.file_name());
