@@ -31,8 +31,8 @@ pub(crate) const MAX_METADATA: usize = 64 << 20;
 const PAGE: u64 = 16 << 10;
 const FOOTER: usize = 136;
 const DIGEST_AT: usize = FOOTER - 32;
-/// Bytes copied at a time.
-const COPY: usize = 1 << 20;
+/// Bytes copied at a time, and the smallest hole a copy has.
+const COPY: usize = 64 << 10;
 
 /// A verified file entry. While it exists, or the file taken out of it is open, the entry counts as in use.
 #[derive(Debug)]
@@ -299,9 +299,13 @@ pub(crate) fn adopt(
     let (mut buffer, mut copied) = (vec![0; COPY], 0);
     // What cannot be read is a copy that is too short.
     while let Ok(len @ 1..) = from.read_at(&mut buffer, copied) {
-        sys::write_all_at(&written, &buffer[..len], copied).map_err(failed)?;
+        // Zeros become holes again, which packing the entry has filled.
+        if buffer[..len].iter().any(|&byte| byte != 0) {
+            sys::write_all_at(&written, &buffer[..len], copied).map_err(failed)?;
+        }
         copied += len as u64;
     }
+    sys::set_len(&written, copied).map_err(failed)?;
     // Not forced to the disk: it can be copied again.
     sys::set_mode_of(&written, 0o444).map_err(failed)?;
     let file = sys::open(temporary).map_err(failed)?;

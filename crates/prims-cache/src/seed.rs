@@ -169,6 +169,31 @@ mod tests {
     }
 
     #[test]
+    fn holes_that_were_filled_are_holes_again() {
+        let package = Package::new();
+        let (key, len) = (Key::new("sparse"), 4 << 20);
+        let built = Cache::open(Some(&package.folder.path().join("built"))).unwrap();
+        let write = |out: &mut crate::EntryWriter| {
+            out.write_all_at(&[1; 10], len - 10)
+                .map_err(|error| Error::on("write", Path::new("x"))(error))
+        };
+        let entry = built.file("code", &key, write).unwrap();
+        let mut whole = entry.read().unwrap();
+        let path = package.folder.path().join("built/v1/code").join(key.hex());
+        let seed = package.folder.path().join("seed/code").join(key.hex());
+        std::fs::write(&seed, std::fs::read(path).unwrap()).unwrap();
+        std::fs::set_permissions(&seed, std::fs::Permissions::from_mode(0o644)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let cache = Cache::open(Some(folder.path()))
+            .unwrap()
+            .with_seed(package.seed().unwrap());
+        let copy = cache.file("code", &key, write).unwrap();
+        assert_eq!(copy.origin(), &Origin::Seeded);
+        assert!(copy.file().metadata().unwrap().blocks() * 512 < len / 2);
+        assert!(whole.drain(..).eq(copy.read().unwrap()));
+    }
+
+    #[test]
     fn a_disk_that_fails_leaves_nothing_in_the_way() {
         let package = Package::new();
         let ask = |folder: &Path| -> Result<(u8, bool), Error> {
