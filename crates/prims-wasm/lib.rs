@@ -22,8 +22,9 @@ pub mod server;
 pub mod settings;
 mod setup;
 
-pub use commands::{Error, main};
-pub use setup::{embedded_guest, interpreter, interpreter_with, overlaid_guest};
+pub use commands::{Error, main, main_with};
+pub use report::exit_status;
+pub use setup::{embedded_guest, interpreter, interpreter_for, interpreter_with, overlaid_guest, use_seed};
 
 #[cfg(test)]
 mod repository_tests;

@@ -22,7 +22,7 @@ pub(crate) mod status {
 }
 
 /// The status a shell sees after a run.
-pub(crate) fn exit_status(exit: &Exit) -> u8 {
+pub fn exit_status(exit: &Exit) -> u8 {
     match exit {
         Exit::Completed(_) => 0,
         Exit::Raised(_) => status::RAISED,

@@ -375,7 +375,13 @@ fn every_crate_takes_the_lints_version_and_licence_of_the_workspace() {
     ] {
         assert!(workspace.contains(lint), "Cargo.toml lacks the lint `{lint}`");
     }
-    for name in ["prims-cache", "prims-interpreter", "prims-packages", "prims-sandbox"] {
+    for name in [
+        "prims-cache",
+        "prims-interpreter",
+        "prims-packages",
+        "prims-python",
+        "prims-sandbox",
+    ] {
         let manifest = read(&format!("crates/{name}/Cargo.toml"));
         for line in [
             "[lints]\nworkspace = true",

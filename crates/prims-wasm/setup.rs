@@ -4,19 +4,35 @@ use crate::arguments::{PackageFiles, PackageSources};
 use crate::server::{Deferred, package_progress, progress_sink};
 use crate::settings::{IndexUrl, Settings};
 use crate::{console, guest};
-use prims_cache::Cache;
+use prims_cache::{Cache, Seed};
 use prims_interpreter::{Interpreter, PackageOptions};
 use prims_packages::{BundledIndex, IndexSettings, Indexes, Inputs, Lock, Name, Target};
 use prims_sandbox::{Guest, Options, ProgressSink, SharedFolder};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::commands::Error;
 
 /// Code, its input, and files of text are read up to this.
 pub(crate) const MAX_TEXT: u64 = 64 << 20;
+
+/// What came with the program, compiled ahead of time.
+static SEED: OnceLock<Seed> = OnceLock::new();
+
+/// Lets every cache that this process opens from now on take over what came with the program. The first one counts.
+pub fn use_seed(seed: Seed) {
+    let _ = SEED.set(seed);
+}
+
+fn open_cache(path: Option<&Path>) -> Result<Cache, Error> {
+    let cache = Cache::open(path)?;
+    Ok(match SEED.get() {
+        Some(seed) => cache.with_seed(seed.clone()),
+        None => cache,
+    })
+}
 
 /// An interpreter on the embedded guest and wheels. The cache lies in `cache_dir`, else where the environment says, else in the
 /// user's cache folder.
@@ -32,7 +48,7 @@ pub fn interpreter(cache_dir: Option<&Path>, progress: Option<ProgressSink>) -> 
 
 /// The same with other options.
 pub fn interpreter_with(cache_dir: Option<&Path>, options: Options) -> Result<Interpreter, Error> {
-    on_cache(Cache::open(cache_dir)?, options)
+    on_cache(open_cache(cache_dir)?, options)
 }
 
 fn on_cache(cache: Cache, options: Options) -> Result<Interpreter, Error> {
@@ -68,6 +84,27 @@ pub fn overlaid_guest(cache: &Cache, overlay: &Path) -> Result<Guest, Error> {
         }),
         ..plain
     })
+}
+
+/// The same with the packages, indexes and cache of the settings, for programs that this one is a part of. Slow steps are told to `progress`.
+pub fn interpreter_for(
+    cache_dir: Option<&Path>,
+    settings: &Settings,
+    progress: Option<ProgressSink>,
+) -> Result<Interpreter, Error> {
+    let cache = open_cache(cache_dir.or(settings.cache.dir.as_deref()))?;
+    let packages = PackageOptions {
+        indexes: indexes(settings, &cache)?,
+        policy: policy(settings, &PackageFiles::default())?,
+        auto_deps: settings.packages.auto_deps,
+        progress: None,
+    };
+    let options = Options {
+        progress,
+        ..Options::default()
+    };
+    let guest = embedded_guest(&cache);
+    Ok(Interpreter::with_packages(guest, bundled()?, cache, options, packages)?)
 }
 
 /// The same for a command: with packages from the indexes of the settings. Progress is shown, and so is where the cache lies if that
@@ -114,7 +151,7 @@ pub(crate) fn for_server(cache: Cache, settings: &Settings, files: &PackageFiles
 
 /// The cache of the arguments or the settings; where it lies is said if that is not where one would look.
 pub(crate) fn cache(cache_dir: Option<&Path>, settings: &Settings) -> Result<Cache, Error> {
-    let cache = Cache::open(cache_dir.or(settings.cache.dir.as_deref()))?;
+    let cache = open_cache(cache_dir.or(settings.cache.dir.as_deref()))?;
     if let Some(note) = cache.location().note() {
         console::note(&note);
     }

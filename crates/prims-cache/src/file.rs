@@ -31,6 +31,8 @@ pub(crate) const MAX_METADATA: usize = 64 << 20;
 const PAGE: u64 = 16 << 10;
 const FOOTER: usize = 136;
 const DIGEST_AT: usize = FOOTER - 32;
+/// Bytes copied at a time, and the smallest hole a copy has.
+const COPY: usize = 64 << 10;
 
 /// A verified file entry. While it exists, or the file taken out of it is open, the entry counts as in use.
 #[derive(Debug)]
@@ -282,6 +284,44 @@ fn digest(file: &File, metadata_at: u64, footer: &[u8; FOOTER], metadata: &[u8])
     hasher.update(metadata);
     pages::hash(file, metadata_at, &mut hasher)?;
     Ok(hasher.finalize())
+}
+
+/// Publishes a copy of an entry that was built elsewhere. `None`, and nothing is left, if the copy is not that entry.
+pub(crate) fn adopt(
+    from: &File,
+    kind: &str,
+    id: &Id,
+    temporary: &Path,
+    path: &Path,
+) -> Result<Option<FileEntry>, Error> {
+    let failed = |error| Error::write(temporary, error);
+    let written = sys::create(temporary, 0o600).map_err(Error::on("create", temporary))?;
+    let (mut buffer, mut copied) = (vec![0; COPY], 0);
+    // What cannot be read is a copy that is too short.
+    while let Ok(len @ 1..) = from.read_at(&mut buffer, copied) {
+        // Zeros become holes again, which packing the entry has filled.
+        if buffer[..len].iter().any(|&byte| byte != 0) {
+            sys::write_all_at(&written, &buffer[..len], copied).map_err(failed)?;
+        }
+        copied += len as u64;
+    }
+    sys::set_len(&written, copied).map_err(failed)?;
+    // Not forced to the disk: it can be copied again.
+    sys::set_mode_of(&written, 0o444).map_err(failed)?;
+    let file = sys::open(temporary).map_err(failed)?;
+    let same = sys::is_at(&written, temporary).map_err(failed)? && lock::mark_used(&file).map_err(failed)?;
+    let verified = verify(&file, kind, id).map_err(failed)?;
+    let (true, Ok((payload_len, metadata))) = (same, verified) else {
+        sys::remove(temporary).map_err(Error::on("remove", temporary))?;
+        return Ok(None);
+    };
+    sys::rename(temporary, path).map_err(Error::on("rename", path))?;
+    Ok(Some(FileEntry {
+        file,
+        payload_len,
+        metadata,
+        origin: Origin::Seeded,
+    }))
 }
 
 /// Opens an entry, verifies it and marks it as in use.

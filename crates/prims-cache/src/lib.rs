@@ -34,6 +34,7 @@ mod manage;
 mod manifest;
 mod pages;
 mod path;
+mod seed;
 mod store;
 mod sys;
 #[cfg(test)]
@@ -47,4 +48,5 @@ pub use key::Key;
 pub use location::{Chosen, Location};
 pub use manage::{BrokenEntry, Cleaned, Info, KindInfo, Retention, Verified};
 pub use path::PathProblem;
+pub use seed::Seed;
 pub use store::{Cache, Counters, Origin};

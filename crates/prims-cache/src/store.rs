@@ -6,6 +6,7 @@ use crate::file::{self, EntryWriter, FileEntry};
 use crate::key::{self, Id, Key};
 use crate::location::{Location, unique};
 use crate::lock::{self, BuildLock};
+use crate::seed::Seed;
 use crate::sys;
 use crate::usage;
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ pub(crate) const TRASH: &str = ".trash";
 pub struct Cache {
     pub(crate) shared: Arc<Shared>,
     patience: Duration,
+    seed: Option<Seed>,
 }
 
 pub(crate) struct Shared {
@@ -46,7 +48,7 @@ pub(crate) struct Shared {
 pub struct Counters {
     /// Entries that were there.
     pub found: u64,
-    /// Entries that were built because there was none.
+    /// Entries that were built, or taken over from the seed, because there was none.
     pub built: u64,
     /// Entries that were built because the one that was there was broken.
     pub rebuilt: u64,
@@ -59,6 +61,8 @@ pub enum Origin {
     Found,
     /// It was built now.
     Built,
+    /// It was taken over from the seed now.
+    Seeded,
     /// It was built now, because the one that was there was broken.
     Rebuilt(Broken),
 }
@@ -92,6 +96,7 @@ impl Cache {
         Ok(Cache {
             shared: Arc::new(shared),
             patience: PATIENCE,
+            seed: None,
         })
     }
 
@@ -99,6 +104,15 @@ impl Cache {
     #[must_use]
     pub fn with_patience(self, patience: Duration) -> Cache {
         Cache { patience, ..self }
+    }
+
+    /// The same cache, which takes file entries it lacks from `seed` before it has them built.
+    #[must_use]
+    pub fn with_seed(self, seed: Seed) -> Cache {
+        Cache {
+            seed: Some(seed),
+            ..self
+        }
     }
 
     /// Where the cache lies and why there.
@@ -134,6 +148,12 @@ impl Cache {
         let name = self.name(kind, key)?;
         let look = || file::look(&name.path, kind, &name.id);
         self.find_or_build(&name, look, |temporary, origin| {
+            let ahead = self.seed.as_ref().and_then(|seed| seed.entry(kind, &name.id));
+            if let Some(ahead) = ahead
+                && let Some(entry) = file::adopt(&ahead, kind, &name.id, temporary, &name.path)?
+            {
+                return Ok(entry);
+            }
             write_file(kind, &name, temporary, origin, build)
         })
     }

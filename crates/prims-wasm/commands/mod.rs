@@ -12,6 +12,7 @@ use crate::arguments::{Arguments, Command};
 use crate::console;
 use crate::report::status;
 use clap::Parser;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 /// Anything that keeps a command from doing its work.
@@ -94,10 +95,33 @@ impl Error {
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
-    // clap prints its own errors and exits with status 2.
-    let arguments = Arguments::parse();
+    ExitCode::from(main_with(std::env::args_os()))
+}
+
+/// The same with other arguments, of which the first is the program's name.
+pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let given: Vec<_> = arguments.into_iter().collect();
+    let done = command(&given);
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            let hint = error.hint();
+            console::error(&error, hint);
+            status::USAGE
+        }
+    }
+}
+
+fn command(given: &[OsString]) -> Result<u8, Error> {
+    let arguments = match Arguments::try_parse_from(given) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return Ok(u8::try_from(error.exit_code()).unwrap_or(status::USAGE));
+        }
+    };
     let cache_dir = arguments.cache_dir.as_deref();
-    let done = match &arguments.command {
+    match &arguments.command {
         Command::Run(run) => run::run(run, cache_dir),
         Command::Example(example) => example::example(example, cache_dir),
         Command::Warm(warm) => warm::warm(warm, cache_dir),
@@ -107,13 +131,5 @@ pub fn main() -> ExitCode {
         Command::Deps(arguments) => deps::deps(arguments, cache_dir),
         Command::Cache(arguments) => cache::cache(arguments, cache_dir),
         Command::Config(arguments) => config::config(arguments),
-    };
-    match done {
-        Ok(code) => ExitCode::from(code),
-        Err(error) => {
-            let hint = error.hint();
-            console::error(&error, hint);
-            ExitCode::from(status::USAGE)
-        }
     }
 }
