@@ -1,5 +1,6 @@
 //! Flags and arguments, exactly as they are typed.
 
+use crate::compat::Compat;
 use crate::settings::{LocalArguments, SettingArguments};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -11,6 +12,10 @@ use std::time::Duration;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
+
+    /// Serve as another server does, under its names and with its shapes; its own arguments may follow.
+    #[arg(long, global = true, value_name = "SERVER")]
+    pub(crate) compat: Option<Compat>,
 
     /// Folder for compiled code, images and packages; it can be deleted at any time.
     #[arg(long, global = true, value_name = "FOLDER", env = "PRIMS_CACHE_DIR")]

@@ -9,6 +9,7 @@
 mod arguments;
 pub mod auth;
 mod commands;
+mod compat;
 mod console;
 pub mod fetch;
 pub mod guest;

@@ -5,12 +5,12 @@ mod config;
 mod deps;
 mod example;
 mod run;
-mod serve;
+pub(crate) mod serve;
 mod warm;
 
 use crate::arguments::{Arguments, Command};
-use crate::console;
 use crate::report::status;
+use crate::{compat, console};
 use clap::Parser;
 use std::process::ExitCode;
 
@@ -94,18 +94,10 @@ impl Error {
 
 /// Parses the command line, does what it says, and returns the exit status.
 pub fn main() -> ExitCode {
-    // clap prints its own errors and exits with status 2.
-    let arguments = Arguments::parse();
-    let cache_dir = arguments.cache_dir.as_deref();
-    let done = match &arguments.command {
-        Command::Run(run) => run::run(run, cache_dir),
-        Command::Example(example) => example::example(example, cache_dir),
-        Command::Warm(warm) => warm::warm(warm, cache_dir),
-        Command::Stdio(stdio) => serve::stdio(stdio, cache_dir),
-        Command::StreamableHttp(http) => serve::streamable_http(http, cache_dir),
-        Command::Deps(arguments) => deps::deps(arguments, cache_dir),
-        Command::Cache(arguments) => cache::cache(arguments, cache_dir),
-        Command::Config(arguments) => config::config(arguments),
+    let given: Vec<_> = std::env::args_os().collect();
+    let done = match compat::asked(&given) {
+        Some(server) => compat::serve(server, &given),
+        None => command(),
     };
     match done {
         Ok(code) => ExitCode::from(code),
@@ -114,5 +106,21 @@ pub fn main() -> ExitCode {
             console::error(&error, hint);
             ExitCode::from(status::USAGE)
         }
+    }
+}
+
+fn command() -> Result<u8, Error> {
+    // clap prints its own errors and exits with status 2.
+    let arguments = Arguments::parse();
+    let cache_dir = arguments.cache_dir.as_deref();
+    match &arguments.command {
+        Command::Run(run) => run::run(run, cache_dir),
+        Command::Example(example) => example::example(example, cache_dir),
+        Command::Warm(warm) => warm::warm(warm, cache_dir),
+        Command::Stdio(stdio) => serve::stdio(stdio, cache_dir),
+        Command::StreamableHttp(http) => serve::streamable_http(http, cache_dir),
+        Command::Deps(arguments) => deps::deps(arguments, cache_dir),
+        Command::Cache(arguments) => cache::cache(arguments, cache_dir),
+        Command::Config(arguments) => config::config(arguments),
     }
 }

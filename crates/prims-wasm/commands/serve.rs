@@ -1,9 +1,9 @@
 //! `prims-wasm stdio` and `prims-wasm streamable-http`: the interpreter as an MCP server.
 
 use super::Error;
-use crate::arguments::{Serving, Stdio, StreamableHttp};
+use crate::arguments::{PackageFiles, Serving, Stdio, StreamableHttp};
 use crate::http::{self, Metrics, Readiness};
-use crate::server::{AppState, Options, Sessions, serve_stdio, service};
+use crate::server::{AppState, Options, Service, Sessions, serve_stdio, service};
 use crate::settings::Settings;
 use crate::{console, fetch, setup};
 use prims_cache::{Cache, Retention};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-mod edge;
+pub(crate) mod edge;
 
 /// Threads of the runtime itself; what blocks has its own.
 const WORKERS: usize = 2;
@@ -30,33 +30,50 @@ const EXPIRY: Duration = Duration::from_secs(60);
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
 /// What both transports stand on.
-struct Program {
-    settings: Settings,
+pub(crate) struct Program {
+    pub(crate) settings: Settings,
     cache: Cache,
-    state: AppState,
+    pub(crate) state: AppState,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
 
 pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir, |_| None)?;
+    let Serving { settings, files } = &arguments.serving;
+    let program = program(Settings::load(settings)?, files, cache_dir, |_| None)?;
+    over_stdio(&program, service(program.state.clone()))
+}
+
+/// Serves one client on the standard streams.
+pub(crate) fn over_stdio(program: &Program, service: impl Service) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio_pipes();
         let drain = ended_by_signal();
         let patience = program.settings.server.drain_timeout;
-        serve_stdio(service(program.state.clone()), input, output, drain, patience).await;
+        serve_stdio(service, input, output, drain, patience).await;
     });
     runtime.shutdown_background();
     Ok(0)
 }
 
 pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Path>) -> Result<u8, Error> {
-    let program = program(&arguments.serving, cache_dir, usual_data_dir)?;
+    let Serving { settings, files } = &arguments.serving;
+    let program = program(Settings::load(settings)?, files, cache_dir, usual_data_dir)?;
+    let routes = edge::routes(service(program.state.clone()));
+    over_http(&program, |_| http::Routes::of(routes))
+}
+
+/// Serves everybody who may call, on the address of the settings. `routes` may spawn tasks that end with the token.
+pub(crate) fn over_http(
+    program: &Program,
+    routes: impl FnOnce(&CancellationToken) -> http::Routes,
+) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let abandon = CancellationToken::new();
-        let server = http::Server::bind(&program.settings, edge::service(&program, abandon.clone())).await?;
+        let edge = edge::service(program, routes(&abandon), abandon.clone());
+        let server = http::Server::bind(&program.settings, edge).await?;
         console::note(&format!("serving MCP on http://{}/mcp", server.address()));
         let state = program.state.clone();
         tokio::spawn(async move {
@@ -106,12 +123,12 @@ fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
 }
 
 /// Everything a transport needs. What an operator got wrong is an error now; what is slow begins in the background.
-fn program(
-    serving: &Serving,
+pub(crate) fn program(
+    settings: Settings,
+    files: &PackageFiles,
     cache_dir: Option<&Path>,
     usual: impl Fn(&Settings) -> Option<PathBuf>,
 ) -> Result<Program, Error> {
-    let settings = Settings::load(&serving.settings)?;
     let data_dir = settings.sessions.data_dir.clone().or_else(|| usual(&settings));
     http::log::start(&settings.log);
     let cache = setup::cache(cache_dir, &settings)?;
@@ -119,7 +136,7 @@ fn program(
     let names: Vec<&str> = requirements.iter().map(String::as_str).collect();
     Requirements::parse(&names)?;
     let (metrics, readiness) = (Metrics::new().map_err(http::Error::from)?, Readiness::starting());
-    let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, &serving.files)?);
+    let interpreter = Arc::new(setup::for_server(cache.clone(), &settings, files)?);
     let sessions = Sessions::new(interpreter.clone(), session_settings(&settings), data_dir);
     let state = AppState::new(Options {
         interpreter,
@@ -171,7 +188,7 @@ fn session_settings(settings: &Settings) -> SessionSettings {
 
 /// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A
 /// server on any free port has none: it would not find its sessions again.
-fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
+pub(crate) fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
     let set = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

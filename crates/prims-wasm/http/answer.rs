@@ -92,7 +92,15 @@ impl Problem {
     }
 
     pub(super) fn into_response(self) -> Response<Body> {
-        let mut response = coded(self.code(), self.status(), &self.message(), self.hint());
+        self.into_response_with(None)
+    }
+
+    /// The same with a text of somebody else's as its body.
+    pub(super) fn into_response_with(self, body: Option<&str>) -> Response<Body> {
+        let mut response = match body {
+            Some(body) => text(self.status(), body),
+            None => coded(self.code(), self.status(), &self.message(), self.hint()),
+        };
         let headers = response.headers_mut();
         match self {
             Problem::Method(allowed) => {

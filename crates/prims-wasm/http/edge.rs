@@ -7,7 +7,7 @@ use super::body::{self, Bodies};
 use super::connections::Answer;
 use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
-use super::{Readiness, held};
+use super::{Readiness, Refusals, held};
 use crate::auth::{Authenticator, Caller, Denied, Quotas, Ticket};
 use axum::Router;
 use axum::body::Body;
@@ -40,6 +40,7 @@ pub(super) struct Edge {
     pub(super) quotas: Arc<Quotas>,
     pub(super) bodies: Bodies,
     pub(super) mcp: Router,
+    pub(super) refusals: Refusals,
     pub(super) artifacts: Option<Arc<dyn Artifacts>>,
     pub(super) gauges: Arc<dyn Gauges>,
     pub(super) metrics: Arc<Metrics>,
@@ -133,7 +134,14 @@ impl Edge {
     async fn route(&self, route: Route, peer: SocketAddr, parts: Parts, body: Body) -> Routed {
         match self.judge(route, peer, parts, body).await {
             Ok(routed) => routed,
-            Err(problem) => (problem.into_response(), None),
+            Err(problem) => {
+                let text = match problem {
+                    Problem::UnknownPath => self.refusals.path,
+                    Problem::Method(_) => self.refusals.method,
+                    _ => None,
+                };
+                (problem.into_response_with(text), None)
+            }
         }
     }
 
@@ -190,7 +198,8 @@ impl Edge {
         }
         if route == Route::Artifacts {
             let keeper = self.artifacts.clone().ok_or(Problem::UnknownPath)?;
-            let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers).await;
+            let plain = self.refusals.artifacts;
+            let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers, plain).await;
             return Ok((answer, ticket));
         }
         // The budget of the body is held until there is an answer, or the beginning of one.

@@ -130,8 +130,52 @@ impl Readiness {
     }
 }
 
+/// What a kind of server answers with.
+pub struct Routes {
+    /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
+    pub mcp: Router,
+    /// Where `/artifacts` finds files.
+    pub artifacts: Kept,
+    /// How requests that lead nowhere are refused.
+    pub refusals: Refusals,
+}
+
+impl Routes {
+    /// The usual ones around an MCP endpoint.
+    pub fn of(mcp: Router) -> Routes {
+        Routes {
+            mcp,
+            artifacts: Kept::Handles,
+            refusals: Refusals::default(),
+        }
+    }
+}
+
+/// Where `/artifacts` finds the files of a session.
+pub enum Kept {
+    /// Under its handle.
+    Handles,
+    /// Somebody else knows.
+    Elsewhere(Arc<dyn Artifacts>),
+    /// There is no such route.
+    Nowhere,
+}
+
+/// How requests that lead nowhere are refused: with these texts, or as errors of MCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Refusals {
+    /// For a path that leads nowhere.
+    pub path: Option<&'static str>,
+    /// For a method that the path does not have.
+    pub method: Option<&'static str>,
+    /// Whether errors of `/artifacts` are texts.
+    pub artifacts: bool,
+}
+
 /// What the edge stands in front of.
 pub struct Service {
+    /// How requests that lead nowhere are refused.
+    pub refusals: Refusals,
     /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
     pub mcp: Router,
     /// Keeps files of sessions; without it there is no `/artifacts`.
@@ -177,6 +221,7 @@ impl Server {
             quotas: Quotas::new(&settings.auth),
             bodies: Bodies::new(server.max_body.as_usize(), server.body_timeout),
             mcp: service.mcp,
+            refusals: service.refusals,
             artifacts: service.artifacts,
             gauges: service.gauges,
             metrics: service.metrics,

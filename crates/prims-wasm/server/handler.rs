@@ -1,5 +1,6 @@
 //! The protocol: what MCP asks for, answered by tools and resources.
 
+use super::Service;
 use super::bridge::Incident;
 use super::connections::ConnectionId;
 use super::instructions::instructions;
@@ -42,6 +43,18 @@ const SERVED: [&str; 8] = [
 #[derive(Clone, Default)]
 pub(crate) struct Minted(pub(crate) Arc<OnceLock<ConnectionId>>);
 
+impl Minted {
+    /// Leaves an identifier, if the transport wants one.
+    pub(crate) fn give(extensions: &rmcp::model::Extensions) {
+        let parts = extensions.get::<http::request::Parts>();
+        if let Some(minted) = parts.and_then(|parts| parts.extensions.get::<Minted>())
+            && let Some(connection) = ConnectionId::mint()
+        {
+            let _ = minted.0.set(connection);
+        }
+    }
+}
+
 /// The MCP service.
 #[derive(Clone)]
 pub struct Server {
@@ -58,40 +71,20 @@ struct Fixed {
 }
 
 /// What the transport knows about a request.
-struct Origin {
-    who: Who,
-    connection: Option<ConnectionId>,
-    session: Option<String>,
+pub(crate) struct Origin {
+    pub(crate) who: Who,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) session: Option<String>,
 }
 
-impl Server {
-    pub(crate) fn new(state: AppState) -> Server {
-        let fixed = Fixed {
-            tools: tools::all(),
-            instructions: instructions(&state.0),
-        };
-        Server {
-            state,
-            fixed: Arc::new(fixed),
-            stdio: false,
-        }
-    }
-
-    /// The same for standard streams: everything comes from one client.
-    pub(crate) fn on_stdio(self) -> Server {
-        Server { stdio: true, ..self }
-    }
-
-    pub(crate) fn state(&self) -> &AppState {
-        &self.state
-    }
-
-    fn origin(&self, extensions: &rmcp::model::Extensions) -> Origin {
+impl Origin {
+    /// Who sends a request with these extensions.
+    pub(crate) fn of(extensions: &rmcp::model::Extensions, stdio: bool) -> Origin {
         let parts = extensions.get::<http::request::Parts>();
         let header = parts
             .and_then(|parts| parts.headers.get(SESSION_HEADER))
             .and_then(|value| value.to_str().ok());
-        let connection = if self.stdio {
+        let connection = if stdio {
             Some(ConnectionId::Stdio)
         } else {
             header.and_then(ConnectionId::parse)
@@ -110,6 +103,24 @@ impl Server {
             connection,
         }
     }
+}
+
+impl Server {
+    pub(crate) fn new(state: AppState) -> Server {
+        let fixed = Fixed {
+            tools: tools::all(),
+            instructions: instructions(&state.0),
+        };
+        Server {
+            state,
+            fixed: Arc::new(fixed),
+            stdio: false,
+        }
+    }
+
+    fn origin(&self, extensions: &rmcp::model::Extensions) -> Origin {
+        Origin::of(extensions, self.stdio)
+    }
 
     /// What the client wants to be told during this request: as the request says, which is the only way in the newest revision, else as the connection
     /// was told.
@@ -119,6 +130,16 @@ impl Server {
         }
         let connection = origin.connection.as_ref()?;
         self.state.0.connections.level(connection)
+    }
+}
+
+impl Service for Server {
+    fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    fn on_stdio(self) -> Server {
+        Server { stdio: true, ..self }
     }
 }
 
@@ -144,12 +165,7 @@ impl ServerHandler for Server {
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(peer);
-        let parts = context.extensions.get::<http::request::Parts>();
-        if let Some(minted) = parts.and_then(|parts| parts.extensions.get::<Minted>())
-            && let Some(connection) = ConnectionId::mint()
-        {
-            let _ = minted.0.set(connection);
-        }
+        Minted::give(&context.extensions);
         Ok(result)
     }
 

@@ -1,7 +1,8 @@
 //! `/mcp` over HTTP: rmcp's stateless transport, with what it leaves to do.
 
+use super::Service;
 use super::connections::ConnectionId;
-use super::handler::{Minted, SESSION_HEADER, Server};
+use super::handler::{Minted, SESSION_HEADER};
 use super::state::AppState;
 use axum::Router;
 use axum::body::Body;
@@ -23,8 +24,13 @@ const MAX_CANCELLATION: usize = 4096;
 ///
 /// `config` says who may connect (hosts, origins) and how large a message may be; that every request stands alone, and that a simple answer is plain
 /// JSON, is decided here.
-pub fn endpoint(server: Server, config: StreamableHttpServerConfig) -> Router {
-    let config = config.with_legacy_session_mode(false).with_json_response(true);
+pub fn endpoint<S: Service>(server: S, config: StreamableHttpServerConfig) -> Router {
+    endpoint_with(server, config.with_json_response(true))
+}
+
+/// The same; whether a simple answer is plain JSON is left to `config`.
+pub(crate) fn endpoint_with<S: Service>(server: S, config: StreamableHttpServerConfig) -> Router {
+    let config = config.with_legacy_session_mode(false);
     let sessions = Arc::new(NeverSessionManager::default());
     let state = server.state().clone();
     let service = StreamableHttpService::new(move || Ok(server.clone()), sessions, config);
@@ -105,7 +111,7 @@ struct CancellationParameters {
     request_id: RequestId,
 }
 
-fn not_a_message() -> Response {
+pub(crate) fn not_a_message() -> Response {
     let error = json!({
         "jsonrpc": "2.0",
         "id": null,

@@ -20,31 +20,41 @@
     reason = "log messages are deprecated in the newest revision, and what clients of all revisions show while code runs"
 )]
 
-mod bridge;
-mod connections;
+pub(crate) mod bridge;
+pub(crate) mod connections;
 mod deferred;
 mod fetch;
-mod handler;
+pub(crate) mod handler;
 mod http;
 mod instructions;
-mod live;
+pub(crate) mod live;
 mod render;
 mod resources;
-mod sessions;
-mod state;
+pub(crate) mod sessions;
+pub(crate) mod state;
 mod stdio;
-mod tools;
+pub(crate) mod tools;
 mod turns;
-mod workspace;
+pub(crate) mod workspace;
 
 pub use bridge::{package_progress, progress_sink};
 pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;
 pub use http::endpoint;
+pub(crate) use http::{endpoint_with, not_a_message};
 pub use sessions::Sessions;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
+
+/// What a transport serves: MCP on a state.
+pub trait Service: rmcp::ServerHandler + Clone {
+    /// What its calls share.
+    fn state(&self) -> &AppState;
+
+    /// The same for standard streams: everything comes from one client.
+    fn on_stdio(self) -> Self;
+}
 
 /// The MCP service on a state. Clones share everything; a transport may ask for one per request.
 pub fn service(state: AppState) -> Server {

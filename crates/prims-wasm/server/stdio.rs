@@ -3,7 +3,7 @@
 //! rmcp's own loop waits for a handshake and, at the end of its input, for answers that may take long. Here no handshake is needed, and the end of
 //! the input ends what runs: at once after a grace for short runs.
 
-use super::handler::Server;
+use super::Service;
 use super::state::AppState;
 use rmcp::RoleServer;
 use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
@@ -24,8 +24,9 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves one client until `input` ends, `output` is closed by the other side, or `drain` fires: then no new message is read, what runs may end
 /// within `drain_time`, and is cancelled after it.
-pub async fn serve_stdio<R, W>(server: Server, input: R, output: W, drain: CancellationToken, drain_time: Duration)
+pub async fn serve_stdio<S, R, W>(server: S, input: R, output: W, drain: CancellationToken, drain_time: Duration)
 where
+    S: Service,
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {

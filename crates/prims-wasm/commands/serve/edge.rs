@@ -3,24 +3,37 @@
 use super::Program;
 use crate::auth::Caller;
 use crate::fetch;
-use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase};
-use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, service as mcp};
+use crate::http::{self, Artifact, Artifacts, Gauges, Kept, Levels, Metrics, NoArtifact, Phase};
+use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, Service, endpoint};
 use prims_cache::Cache;
 use rmcp::transport::StreamableHttpServerConfig;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
+/// The MCP endpoint of a service.
+pub(super) fn routes(service: impl Service) -> axum::Router {
+    endpoint(service, config())
+}
+
+/// Who may connect, and how much they may send, is decided before a request comes to the endpoint.
+pub(crate) fn config() -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default().disable_allowed_hosts()
+}
+
 /// What the edge stands in front of.
-pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Service {
-    // Who may connect, and how much they may send, is decided before a request comes here.
-    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+pub(super) fn service(program: &Program, routes: http::Routes, abandon: CancellationToken) -> http::Service {
     let levels = Levelled {
         state: program.state.clone(),
         cache: program.cache.clone(),
     };
     http::Service {
-        mcp: endpoint(mcp(program.state.clone()), config),
-        artifacts: Some(Arc::new(Kept(program.state.clone()))),
+        artifacts: match routes.artifacts {
+            Kept::Handles => Some(Arc::new(Files(program.state.clone()))),
+            Kept::Elsewhere(artifacts) => Some(artifacts),
+            Kept::Nowhere => None,
+        },
+        mcp: routes.mcp,
+        refusals: routes.refusals,
         gauges: Arc::new(levels),
         metrics: program.metrics.clone(),
         readiness: program.readiness.clone(),
@@ -101,9 +114,9 @@ fn told(error: fetch::FetchError) -> FetchError {
 }
 
 /// Files of sessions, for downloads.
-struct Kept(AppState);
+struct Files(AppState);
 
-impl Artifacts for Kept {
+impl Artifacts for Files {
     fn open(&self, caller: &Caller, session: &str, path: &str) -> Result<Artifact, NoArtifact> {
         self.0.artifact(caller.0.clone(), session, path)
     }

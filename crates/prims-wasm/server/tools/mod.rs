@@ -5,7 +5,7 @@
 
 mod arguments;
 mod files;
-mod run_code;
+pub(crate) mod run_code;
 mod run_reply;
 mod schema;
 mod session;

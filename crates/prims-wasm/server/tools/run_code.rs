@@ -309,7 +309,7 @@ async fn run(call: &Call, job: Job) -> Result<(Duration, SessionRun), Problem> {
     call.state.0.bridge.run(&call.stop, job.cancel, work).await?
 }
 
-fn facts(report: &RunReport, queue: Duration) -> RunFacts {
+pub(crate) fn facts(report: &RunReport, queue: Duration) -> RunFacts {
     let usage = &report.outcome.usage;
     RunFacts {
         status: Status::of(&report.outcome.exit).as_str(),
@@ -334,24 +334,37 @@ fn nothing_ran(status: Status, queue: Duration) -> RunFacts {
     }
 }
 
+/// What keeps the interpreter from doing its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The packages that were asked for.
+    Packages,
+    /// The request itself.
+    Request,
+    /// Us.
+    Host,
+}
+
+pub(crate) fn blame(error: &prims_interpreter::Error) -> Blame {
+    use prims_interpreter::Error;
+    use prims_sandbox::Error as Sandbox;
+    match error {
+        Error::Packages(prims_packages::Error::Cache(_)) => Blame::Host,
+        Error::Packages(_) | Error::Sandbox(Sandbox::Module { .. } | Sandbox::Start { .. }) => Blame::Packages,
+        Error::Sandbox(Sandbox::Limit(_) | Sandbox::Invalid(_)) => Blame::Request,
+        _ => Blame::Host,
+    }
+}
+
 /// The reply when the interpreter could not do its part: the model's move, the operator's, or a fault of ours.
 fn not_run(
     error: prims_interpreter::Error,
     session_id: Option<String>,
 ) -> Result<(Answer<RunReply>, Status), ErrorData> {
-    use prims_sandbox::Error as Sandbox;
-    let (status, kind) = match &error {
-        prims_interpreter::Error::Packages(prims_packages::Error::Cache(_)) => {
-            return Err(Incident::log(&chain(&error)).into());
-        }
-        prims_interpreter::Error::Packages(_) => (Status::InstallError, "install_error"),
-        prims_interpreter::Error::Sandbox(Sandbox::Module { .. } | Sandbox::Start { .. }) => {
-            (Status::InstallError, "install_error")
-        }
-        prims_interpreter::Error::Sandbox(Sandbox::Limit(_) | Sandbox::Invalid(_)) => {
-            (Status::Refused, "invalid_arguments")
-        }
-        _ => return Err(Incident::log(&chain(&error)).into()),
+    let (status, kind) = match blame(&error) {
+        Blame::Packages => (Status::InstallError, "install_error"),
+        Blame::Request => (Status::Refused, "invalid_arguments"),
+        Blame::Host => return Err(Incident::log(&chain(&error)).into()),
     };
     let failure = Failure {
         kind,
@@ -362,7 +375,7 @@ fn not_run(
 }
 
 /// An error with its causes, for the log.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
