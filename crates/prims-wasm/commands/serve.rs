@@ -61,18 +61,15 @@ pub(super) fn streamable_http(arguments: &StreamableHttp, cache_dir: Option<&Pat
     let Serving { settings, files } = &arguments.serving;
     let program = program(Settings::load(settings)?, files, cache_dir, usual_data_dir)?;
     let routes = edge::routes(service(program.state.clone()));
-    over_http(&program, |_| http::Routes::of(routes))
+    over_http(&program, || http::Routes::of(routes))
 }
 
-/// Serves everybody who may call, on the address of the settings. `routes` may spawn tasks that end with the token.
-pub(crate) fn over_http(
-    program: &Program,
-    routes: impl FnOnce(&CancellationToken) -> http::Routes,
-) -> Result<u8, Error> {
+/// Serves everybody who may call, on the address of the settings. `routes` is called inside of the runtime.
+pub(crate) fn over_http(program: &Program, routes: impl FnOnce() -> http::Routes) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let abandon = CancellationToken::new();
-        let edge = edge::service(program, routes(&abandon), abandon.clone());
+        let edge = edge::service(program, routes(), abandon.clone());
         let server = http::Server::bind(&program.settings, edge).await?;
         console::note(&format!("serving MCP on http://{}/mcp", server.address()));
         let state = program.state.clone();
@@ -89,7 +86,7 @@ pub(crate) fn over_http(
 }
 
 /// Fires at the first SIGTERM or SIGINT.
-fn ended_by_signal() -> CancellationToken {
+pub(crate) fn ended_by_signal() -> CancellationToken {
     let ended = CancellationToken::new();
     let fire = ended.clone();
     tokio::spawn(async move {

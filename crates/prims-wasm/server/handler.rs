@@ -43,18 +43,6 @@ const SERVED: [&str; 8] = [
 #[derive(Clone, Default)]
 pub(crate) struct Minted(pub(crate) Arc<OnceLock<ConnectionId>>);
 
-impl Minted {
-    /// Leaves an identifier, if the transport wants one.
-    pub(crate) fn give(extensions: &rmcp::model::Extensions) {
-        let parts = extensions.get::<http::request::Parts>();
-        if let Some(minted) = parts.and_then(|parts| parts.extensions.get::<Minted>())
-            && let Some(connection) = ConnectionId::mint()
-        {
-            let _ = minted.0.set(connection);
-        }
-    }
-}
-
 /// The MCP service.
 #[derive(Clone)]
 pub struct Server {
@@ -165,7 +153,12 @@ impl ServerHandler for Server {
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(peer);
-        Minted::give(&context.extensions);
+        let parts = context.extensions.get::<http::request::Parts>();
+        if let Some(minted) = parts.and_then(|parts| parts.extensions.get::<Minted>())
+            && let Some(connection) = ConnectionId::mint()
+        {
+            let _ = minted.0.set(connection);
+        }
         Ok(result)
     }
 

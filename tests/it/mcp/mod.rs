@@ -6,7 +6,7 @@
 //! * [`service`]: the service inside this process: panics, a full queue, lists with pages
 //! * [`clients`]: official clients on a tour
 
-mod clients;
+pub(crate) mod clients;
 mod http;
 mod service;
 mod streams;
@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Nothing here takes so long unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     // Compiling the guest is not what these tests wait for.
     super::prepared(&[]);
     // An index without packages: these tests ask nobody on the network.
@@ -35,16 +35,16 @@ fn program(arguments: &[&str]) -> Command {
 }
 
 /// The server on standard streams. Every line it writes must be a message.
-struct Streams {
+pub(crate) struct Streams {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<Value>,
     /// Messages that came before the one that was waited for.
-    aside: VecDeque<Value>,
+    pub(crate) aside: VecDeque<Value>,
 }
 
 impl Streams {
-    fn start(arguments: &[&str]) -> Streams {
+    pub(crate) fn start(arguments: &[&str]) -> Streams {
         let mut command = program(&["stdio"]);
         let mut child = command
             .args(arguments)
@@ -71,21 +71,21 @@ impl Streams {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("the input is open");
         input.write_all(bytes).expect("the server reads");
     }
 
-    fn send(&mut self, message: &Value) {
+    pub(crate) fn send(&mut self, message: &Value) {
         self.write(format!("{message}\n").as_bytes());
     }
 
-    fn receive(&mut self) -> Value {
+    pub(crate) fn receive(&mut self) -> Value {
         self.lines.recv_timeout(DEADLINE).expect("a message")
     }
 
     /// The answer to a request; what comes before it is put aside.
-    fn answer(&mut self, id: &Value) -> Value {
+    pub(crate) fn answer(&mut self, id: &Value) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == *id {
@@ -95,22 +95,22 @@ impl Streams {
         }
     }
 
-    fn ask(&mut self, request: &Value) -> Value {
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
         self.send(request);
         self.answer(&request["id"])
     }
 
     /// The structured reply of a tool.
-    fn call(&mut self, id: u32, name: &str, arguments: Value) -> Value {
+    pub(crate) fn call(&mut self, id: u32, name: &str, arguments: Value) -> Value {
         self.ask(&call(id, name, arguments))["result"]["structuredContent"].clone()
     }
 
-    fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         drop(self.input.take());
         self.wait()
     }
 
-    fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let began = std::time::Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("it can be asked") {
@@ -127,22 +127,22 @@ impl Streams {
     }
 }
 
-struct Ended {
-    code: Option<i32>,
-    took: Duration,
-    rest: Vec<Value>,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) took: Duration,
+    pub(crate) rest: Vec<Value>,
 }
 
-fn call(id: u32, name: &str, arguments: Value) -> Value {
+pub(crate) fn call(id: u32, name: &str, arguments: Value) -> Value {
     let params = json!({ "name": name, "arguments": arguments });
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-fn run(id: u32, code: &str) -> Value {
+pub(crate) fn run(id: u32, code: &str) -> Value {
     call(id, "run_code", json!({ "code": code }))
 }
 
-fn initialize(id: u32, version: &str) -> Value {
+pub(crate) fn initialize(id: u32, version: &str) -> Value {
     let client = json!({ "name": "test", "version": "1" });
     let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
     json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params })
@@ -158,19 +158,24 @@ fn meta() -> Value {
 }
 
 /// The server over HTTP, killed when the test is over.
-struct Http {
+pub(crate) struct Http {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Http {
-    fn start(arguments: &[&str]) -> Http {
-        let mut command = program(&["streamable-http", "--port", "0"]);
-        let mut child = command
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
+    pub(crate) fn start(arguments: &[&str]) -> Http {
+        Http::start_as("streamable-http", arguments)
+    }
+
+    pub(crate) fn start_as(mode: &str, arguments: &[&str]) -> Http {
+        let mut command = program(&[mode, "--port", "0"]);
+        command.args(arguments);
+        Http::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> Http {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the server starts");
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let address = lines
             .by_ref()
@@ -185,18 +190,18 @@ impl Http {
         Http { child, address }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
-    fn open(&self) -> TcpStream {
+    pub(crate) fn open(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream
     }
 
     /// Sends a request as it is, and reads the whole answer.
-    fn exchange(&self, request: &[u8]) -> Answer {
+    pub(crate) fn exchange(&self, request: &[u8]) -> Answer {
         let mut stream = self.open();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request);
@@ -206,7 +211,7 @@ impl Http {
     }
 
     /// Posts a message with the headers a client must send, and `more` of them.
-    fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
         self.exchange(&post(&message.to_string(), more))
     }
 }
@@ -219,7 +224,7 @@ impl Drop for Http {
 }
 
 /// A request as bytes; headers in `more` come instead of those of the same name.
-fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let length = body.len().to_string();
     let usual = [
         ("Host", "127.0.0.1"),
@@ -236,10 +241,10 @@ fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     format!("{request}\r\n{body}").into_bytes()
 }
 
-struct Answer {
-    status: u16,
-    headers: String,
-    body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -261,13 +266,13 @@ impl Answer {
         Answer { status, headers, body }
     }
 
-    fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
     /// The messages in the body: one as JSON, or those of an event stream.
-    fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         if let Ok(message) = serde_json::from_str(&self.body) {
             return vec![message];
         }
@@ -276,7 +281,7 @@ impl Answer {
     }
 
     /// The last of them: the answer to the request.
-    fn message(&self) -> Value {
+    pub(crate) fn message(&self) -> Value {
         self.messages()
             .pop()
             .unwrap_or_else(|| panic!("no message in {} {}", self.status, self.body))

@@ -81,8 +81,8 @@ pub(crate) fn serve(arguments: &[OsString]) -> Result<u8, Error> {
     let program = serve::program(settings, &arguments.files, arguments.cache_dir.as_deref(), |_| None)?;
     let handler = |mode| Handler::new(program.state.clone(), mode, arguments.return_mode);
     match way {
-        Way::StreamableHttp => serve::over_http(&program, |end| routes::stateful(handler(Mode::Stateful), end)),
-        Way::StreamableHttpStateless => serve::over_http(&program, |_| routes::stateless(handler(Mode::Stateless))),
+        Way::StreamableHttp => serve::over_http(&program, || routes::stateful(handler(Mode::Stateful))),
+        Way::StreamableHttpStateless => serve::over_http(&program, || routes::stateless(handler(Mode::Stateless))),
         _ => serve::over_stdio(&program, handler(Mode::Stateful)),
     }
 }

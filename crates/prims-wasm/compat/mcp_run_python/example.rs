@@ -7,8 +7,8 @@ use crate::commands::Error;
 use crate::settings::Settings;
 use crate::{console, setup};
 use prims_interpreter::RunRequest;
-use prims_sandbox::{Invocation, Stream};
-use std::sync::Arc;
+use prims_sandbox::{Invocation, OutputSink, Stream};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const PROGRAM: &str = "\nimport numpy\na = numpy.array([1, 2, 3])\nprint('numpy array:', a)\na\n";
 
@@ -26,10 +26,17 @@ pub(super) fn example(arguments: &Arguments, settings: &Settings) -> Result<u8, 
         limits: settings.limits(),
     };
     let driver = program::driver(&interpreter)?;
-    let lines: prims_sandbox::OutputSink = Arc::new(|stream, bytes| {
-        let level = if stream == Stream::Stdout { "info" } else { "warning" };
-        for line in String::from_utf8_lossy(bytes).lines() {
+    let pending: Mutex<[String; 2]> = Mutex::default();
+    let lines: OutputSink = Arc::new(move |stream, bytes| {
+        let (at, level) = match stream {
+            Stream::Stdout => (0, "info"),
+            Stream::Stderr => (1, "warning"),
+        };
+        let mut pending = pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending[at].push_str(&String::from_utf8_lossy(bytes));
+        while let Some((line, rest)) = pending[at].split_once('\n') {
             console::note(&format!("{level}: {line}"));
+            pending[at] = rest.to_owned();
         }
     });
     let report = interpreter.run(&RunRequest {

@@ -11,7 +11,7 @@ use super::reply::{Reply, ReturnMode, Status};
 use crate::compat::Workspaces;
 use crate::server::bridge::{self, Incident, telling};
 use crate::server::connections::ConnectionId;
-use crate::server::handler::{Minted, Origin};
+use crate::server::handler::Origin;
 use crate::server::live::{Live, described};
 use crate::server::sessions::{self, SessionRun, Who};
 use crate::server::tools::run_code::{Blame, blame, chain, facts};
@@ -159,8 +159,13 @@ impl Handler {
     fn ended(&self, run: SessionRun, queue: Duration, live: &Live) -> Result<Reply, ErrorData> {
         match run.result {
             Ok(report) => {
-                self.state.0.observer.finished(&facts(&report, queue));
-                Ok(program::reply(&report.outcome))
+                let (reply, mut facts) = (program::reply(&report.outcome), facts(&report, queue));
+                // The driver in the guest catches what the code raises.
+                if facts.status == "success" && reply.status != Status::Success {
+                    facts.status = "error";
+                }
+                self.state.0.observer.finished(&facts);
+                Ok(reply)
             }
             Err(error) => {
                 let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
@@ -328,9 +333,6 @@ impl ServerHandler for Handler {
         let mut peer = request;
         peer.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(peer);
-        if self.mode == Mode::Stateful {
-            Minted::give(&context.extensions);
-        }
         Ok(result)
     }
 

@@ -6,6 +6,7 @@
 use super::handler::Handler;
 use crate::auth::Caller;
 use crate::commands::serve::edge::config;
+use crate::commands::serve::ended_by_signal;
 use crate::http::{Kept, Refusals, Routes};
 use crate::server::connections::ConnectionId;
 use crate::server::handler::SESSION_HEADER;
@@ -40,12 +41,13 @@ pub(super) fn stateless(handler: Handler) -> Routes {
     routes(endpoint(handler))
 }
 
-/// The server with sessions; `end` ends their streams.
-pub(super) fn stateful(handler: Handler, end: &CancellationToken) -> Routes {
+/// The server with sessions.
+pub(super) fn stateful(handler: Handler) -> Routes {
     let gate = Gate {
         handler: handler.clone(),
         sessions: Arc::default(),
-        end: end.clone(),
+        // Nobody's answer is on these streams, so that a server which is to stop need not wait for them.
+        end: ended_by_signal(),
     };
     routes(endpoint(handler).layer(from_fn_with_state(gate, pass)))
 }
@@ -94,28 +96,22 @@ enum Passage {
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let owner = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
     let (request, passage) = gate.judge(request, &owner).await;
-    let mut response = match passage {
+    let connection = match passage {
         Passage::Refused(response) => return response,
         Passage::Known(connection) if request.method() == Method::GET => return gate.stream(&connection, &request),
         Passage::Known(connection) if request.method() == Method::DELETE => return gate.close(connection, owner),
-        Passage::Known(connection) => {
-            let mut response = next.run(request).await;
-            if let Ok(value) = HeaderValue::from_str(connection.as_str()) {
-                response.headers_mut().insert(SESSION_HEADER, value);
-            }
-            return response;
-        }
-        Passage::Open => next.run(request).await,
+        Passage::Known(connection) => connection,
+        Passage::Open => match ConnectionId::mint() {
+            Some(connection) => connection,
+            None => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
     };
-    let minted = response
-        .headers()
-        .get(SESSION_HEADER)
-        .and_then(|value| value.to_str().ok());
-    if let Some(connection) = minted.and_then(ConnectionId::parse) {
+    let mut response = next.run(request).await;
+    if response.status().is_success() {
+        if let Ok(value) = HeaderValue::from_str(connection.as_str()) {
+            response.headers_mut().insert(SESSION_HEADER, value);
+        }
         gate.open(connection, owner);
-    } else if response.status().is_success() {
-        // Without an identifier there is no session to go on with.
-        response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     response
 }
@@ -161,8 +157,12 @@ impl Gate {
         (Request::from_parts(parts, Body::from(bytes)), passage)
     }
 
+    /// Remembers a session, unless it is there.
     fn open(&self, connection: ConnectionId, owner: Option<String>) {
         let mut sessions = self.lock();
+        if sessions.open.contains_key(&connection) {
+            return;
+        }
         sessions.clock += 1;
         let session = Session {
             opened: sessions.clock,
