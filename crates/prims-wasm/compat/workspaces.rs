@@ -18,12 +18,24 @@ pub(crate) struct Workspaces(Mutex<Known>);
 #[derive(Default)]
 struct Known {
     clock: u64,
-    by_connection: HashMap<Key, (u64, String)>,
+    /// When it was last remembered, and its session if it has one by now.
+    by_connection: HashMap<Key, (u64, Option<String>)>,
 }
 
 impl Workspaces {
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a connection have a session.
+    pub(crate) fn admit(&self, owner: Option<String>, connection: ConnectionId) {
+        self.lock().remember((owner, connection), None);
+    }
+
+    /// Whether a connection may have a session: an identifier that somebody made up may not.
+    pub(crate) fn admits(&self, owner: Option<String>, connection: &ConnectionId) -> bool {
+        let key = (owner, connection.clone());
+        *connection == ConnectionId::Stdio || self.lock().by_connection.contains_key(&key)
     }
 
     /// The session of a connection, made if there is none or if it has ended. May block.
@@ -40,20 +52,23 @@ impl Workspaces {
             }
         }
         let made = sessions.create(who, NewSession::default())?.id;
-        self.lock().remember(key, made.clone());
+        self.lock().remember(key, Some(made.clone()));
         Ok(made)
     }
 
     /// The session of a connection, if it has one.
     pub(crate) fn known(&self, key: &Key) -> Option<String> {
-        self.lock().by_connection.get(key).map(|(_, session)| session.clone())
+        self.lock()
+            .by_connection
+            .get(key)
+            .and_then(|(_, session)| session.clone())
     }
 
     /// Ends the session of a connection. May block.
     pub(crate) fn close(&self, state: &AppState, who: &Who, connection: &ConnectionId) {
         let key = (who.owner.clone(), connection.clone());
         let known = self.lock().by_connection.remove(&key);
-        if let Some((_, session)) = known {
+        if let Some((_, Some(session))) = known {
             // It may have ended before.
             let _ = state.0.sessions.close(who, &session);
         }
@@ -61,7 +76,7 @@ impl Workspaces {
 }
 
 impl Known {
-    fn remember(&mut self, key: Key, session: String) {
+    fn remember(&mut self, key: Key, session: Option<String>) {
         self.clock += 1;
         if self.by_connection.len() >= MOST && !self.by_connection.contains_key(&key) {
             let oldest = self.by_connection.iter().min_by_key(|(_, (used, _))| *used);
@@ -82,7 +97,7 @@ mod tests {
         let mut known = Known::default();
         let key = |name: usize| (None, ConnectionId::Http(name.to_string()));
         for name in 0..MOST + 10 {
-            known.remember(key(name), String::new());
+            known.remember(key(name), None);
         }
         assert_eq!(known.by_connection.len(), MOST);
         assert!(!known.by_connection.contains_key(&key(9)) && known.by_connection.contains_key(&key(10)));

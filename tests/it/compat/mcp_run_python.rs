@@ -331,7 +331,7 @@ fn routes_and_statuses_of_the_stateful_server() {
     assert_eq!(exchange(&server, "GET", "/mcp", &session).0, 406);
     // One stream for a session, open until the session ends.
     let open = format!(
-        "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\nMcp-Session-Id: {}\r\n\r\n",
+        "GET /mcp HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nAccept: text/event-stream\r\nMcp-Session-Id: {}\r\n\r\n",
         client.session
     );
     let mut stream = server.open();

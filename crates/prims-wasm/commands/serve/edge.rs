@@ -102,7 +102,12 @@ impl server::Fetcher for Guarded {
 
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16> {
         let (fetcher, url) = (self.0.clone(), url.to_owned());
-        Box::pin(async move { fetcher.put(&url, bytes.into()).await.map_err(told) })
+        Box::pin(async move {
+            match fetcher.put(&url, bytes.into()).await {
+                Err(fetch::FetchError::Status { status, .. }) if status >= 400 => Ok(status),
+                sent => sent.map_err(told),
+            }
+        })
     }
 }
 

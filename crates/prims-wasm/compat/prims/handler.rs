@@ -11,7 +11,7 @@ use crate::compat::Workspaces;
 use crate::http::{Artifact, Artifacts, NoArtifact};
 use crate::server::bridge::Incident;
 use crate::server::connections::ConnectionId;
-use crate::server::handler::{Origin, Server};
+use crate::server::handler::{Minted, Origin, Server};
 use crate::server::{AppState, Service, service};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
@@ -47,6 +47,9 @@ impl Handler {
         let Some(connection) = origin.connection else {
             return Ok(origin.session.map(|handle| (handle.clone(), handle)));
         };
+        if !self.workspaces.admits(origin.who.owner.clone(), &connection) {
+            return Ok(None);
+        }
         let name = connection.as_str().to_owned();
         let (workspaces, state, who) = (self.workspaces.clone(), self.state().clone(), origin.who);
         let make = move || workspaces.of(&state, &who, &connection);
@@ -254,7 +257,13 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
+        let parts = context.extensions.get::<axum::http::request::Parts>();
+        let minted = parts.and_then(|parts| parts.extensions.get::<Minted>()).cloned();
+        let owner = Origin::of(&context.extensions, self.stdio).who.owner;
         let inner = self.inner.initialize(request, context).await?;
+        if let Some(connection) = minted.and_then(|minted| minted.0.get().cloned()) {
+            self.workspaces.admit(owner, connection);
+        }
         let mut info = self.get_info();
         info.protocol_version = inner.protocol_version;
         Ok(info)
