@@ -3,6 +3,7 @@
 use crate::server::AppState;
 use crate::server::connections::ConnectionId;
 use crate::server::sessions::{Error, NewSession, Who};
+use prims_interpreter::SessionError;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -48,12 +49,36 @@ impl Workspaces {
         if let Some(known) = self.known(&key) {
             match sessions.with_files(who, &known, |_| Ok(())) {
                 Err(Error::Unknown(_)) => {}
-                there => return there.map(|()| known),
+                there => {
+                    self.lock().remember(key, Some(known.clone()));
+                    return there.map(|()| known);
+                }
             }
         }
-        let made = sessions.create(who, NewSession::default())?.id;
+        let made = loop {
+            match sessions.create(who, NewSession::default()) {
+                Err(Error::Interpreter(prims_interpreter::Error::Session(SessionError::TooMany { .. })))
+                    if self.make_room(state, who) => {}
+                made => break made?.id,
+            }
+        };
         self.lock().remember(key, Some(made.clone()));
         Ok(made)
+    }
+
+    /// Ends the session used longest ago of those that this caller's connections have; whether there was one.
+    fn make_room(&self, state: &AppState, who: &Who) -> bool {
+        let mut known = self.lock();
+        let own = known
+            .by_connection
+            .iter_mut()
+            .filter(|((owner, _), (_, session))| *owner == who.owner && session.is_some());
+        let oldest = own
+            .min_by_key(|(_, (used, _))| *used)
+            .and_then(|(_, (_, session))| session.take());
+        drop(known);
+        // It may have ended before.
+        oldest.map(|session| state.0.sessions.close(who, &session)).is_some()
     }
 
     /// The session of a connection, if it has one.

@@ -298,6 +298,33 @@ fn prims_requirements_are_no_options() {
     );
 }
 
+/// PRIMS makes a folder for each connection and never removes one.
+#[test]
+fn connections_that_are_left_make_room_for_others() {
+    for (server, tool, argument) in [
+        (PRIMS, "run_code", "code"),
+        (MCP_RUN_PYTHON, "run_python_code", "python_code"),
+    ] {
+        let server = http(server, &["--max-sessions", "3", "--max-sessions-per-caller", "2"]);
+        let clients: Vec<Client> = (0..5).map(|_| Client::new(&server)).collect();
+        for client in &clients {
+            let said = client.text(
+                tool,
+                json!({ argument: "open('output/a', 'w').write('x'); print('written')" }),
+            );
+            assert!(said.contains("written"), "{said}");
+        }
+        let looked = |client: &Client| {
+            client.text(
+                tool,
+                json!({ argument: "import os; print('found', os.listdir('output'))" }),
+            )
+        };
+        assert!(looked(&clients[4]).contains("found ['a']"));
+        assert!(looked(&clients[0]).contains("found []"));
+    }
+}
+
 /// PRIMS keeps everything a process writes in memory, whatever `PRIMCS_MAX_OUTPUT` says, and every session's folder for ever.
 #[test]
 fn prims_output_is_bounded() {
