@@ -119,10 +119,6 @@ def dumped(value, as_json):
         return None
     if isinstance(value, str) and not as_json:
         return str.__str__(value)
-    core = sys.modules.get("pydantic_core")
-    if core is not None:
-        constants = "null" if as_json else "constants"
-        return core.to_json(value, indent=2, fallback=fallback, inf_nan_mode=constants).decode()
     parts = []
     Writer(parts.append, as_json).write(value, "\n", ())
     return "".join(parts)
