@@ -88,8 +88,9 @@ fn mcp_run_python_sessions_do_not_meet() {
     });
     let lines: Vec<&Value> = first
         .iter()
-        .map(|message| &message["params"]["data"])
-        .filter(|data| !data.is_null())
+        .map(|message| &message["params"])
+        .filter(|line| line["level"] == "info")
+        .map(|line| &line["data"])
         .collect();
     assert_eq!(lines.len(), 20, "{first:?}");
     assert!(

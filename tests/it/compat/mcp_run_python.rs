@@ -364,4 +364,6 @@ fn the_stateless_server_remembers_nothing() {
     let answer = server.post(&run(4, "import os\nos.path.exists('kept')"), &[]);
     assert!(text(&answer.message()["result"]).contains("false"), "{}", answer.body);
     assert_eq!(exchange(&server, "GET", "/x", &[]).1, "Page not found\n");
+    let stream = exchange(&server, "GET", "/mcp", &[("Accept", "text/event-stream")]);
+    assert_eq!(stream.0, 405, "{}", stream.1);
 }

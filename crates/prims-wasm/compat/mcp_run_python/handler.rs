@@ -9,7 +9,7 @@ use super::SERVER;
 use super::program::{self, Program};
 use super::reply::{Reply, ReturnMode, Status};
 use crate::compat::Workspaces;
-use crate::server::bridge::{self, Incident, telling};
+use crate::server::bridge::{self, Incident, Step, telling};
 use crate::server::connections::ConnectionId;
 use crate::server::handler::Origin;
 use crate::server::live::{Live, described};
@@ -17,7 +17,7 @@ use crate::server::sessions::{self, SessionRun, Who};
 use crate::server::tools::run_code::{Blame, blame, chain, facts};
 use crate::server::{AppState, Service};
 use prims_interpreter::RunRequest;
-use prims_sandbox::{Cancel, Invocation};
+use prims_sandbox::{Cancel, Invocation, Progress};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
     Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
@@ -118,7 +118,8 @@ impl Handler {
             let tell = say;
             telling(
                 move |step| {
-                    if let Some(doing) = described(step) {
+                    let loads = !matches!(step, Step::Image(Progress::Ready));
+                    if let Some(doing) = described(step).filter(|_| loads) {
                         tell(LoggingLevel::Debug, doing);
                     }
                 },
