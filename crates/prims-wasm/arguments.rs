@@ -13,13 +13,13 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
 
+    /// Serve as another server does, under its names and with its shapes; its own arguments may follow.
+    #[arg(long, global = true, value_name = "SERVER")]
+    pub(crate) compat: Option<Compat>,
+
     /// Folder for compiled code, images and packages; it can be deleted at any time. [env: PRIMS_CACHE_DIR]
     #[arg(long, global = true, value_name = "FOLDER")]
     pub(crate) cache_dir: Option<PathBuf>,
-
-    /// Take the place of another program: its tools, with its names and shapes.
-    #[arg(long, global = true, value_name = "PROGRAM")]
-    pub(crate) compat: Option<Compat>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -233,7 +233,7 @@ fn the_tests_that_documents_name_exist() {
         count += 1;
     }
     assert!(count > 15, "docs/limits.md names only {count} tests");
-    // ARCHITECTURE.md names tests by their names alone.
+    // These name tests by their names alone.
     let sources: String = tracked()
         .iter()
         .filter(|path| path.extension().is_some_and(|e| e == "rs"))
@@ -245,12 +245,19 @@ fn the_tests_that_documents_name_exist() {
         .nth(1)
         .and_then(|rest| rest.split("\n## ").next())
         .unwrap();
-    let names = invariants.split('`').skip(1).step_by(2);
-    for name in
-        names.filter(|name| name.matches('_').count() > 2 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
-    {
-        let known = sources.contains(&format!("fn {name}()")) || read("Cargo.toml").contains(&format!("{name} ="));
-        assert!(known, "ARCHITECTURE.md names `{name}`");
+    let compatibility = read("docs/compatibility.md");
+    for (document, text) in [
+        ("ARCHITECTURE.md", invariants),
+        ("docs/compatibility.md", &compatibility),
+    ] {
+        let names = text.split('`').skip(1).step_by(2);
+        for name in names
+            .filter(|name| !name.starts_with('_'))
+            .filter(|name| name.matches('_').count() > 2 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        {
+            let known = sources.contains(&format!("fn {name}()")) || read("Cargo.toml").contains(&format!("{name} ="));
+            assert!(known, "{document} names `{name}`");
+        }
     }
 }
 

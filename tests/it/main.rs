@@ -2,6 +2,7 @@
 //!
 //! * [`programs`]: every Python file below `tests/programs` is run and its outcome compared with the file beside it
 //! * [`cli`]: the command as a user types it
+//! * [`compat`]: in the place of other servers
 //! * [`isolation`]: what one run leaves must not reach another
 //! * [`sessions`]: what a server keeps of its callers, restarts and killed processes
 //! * [`states`]: runs that go on where another one ended
@@ -18,6 +19,7 @@
 
 mod cache;
 mod cli;
+mod compat;
 mod environments;
 mod guest_suite;
 mod isolation;

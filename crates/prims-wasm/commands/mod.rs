@@ -5,12 +5,12 @@ mod config;
 mod deps;
 mod example;
 mod run;
-mod serve;
+pub(crate) mod serve;
 mod warm;
 
 use crate::arguments::{Arguments, Command};
-use crate::console;
 use crate::report::status;
+use crate::{compat, console};
 use clap::Parser;
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -101,7 +101,10 @@ pub fn main() -> ExitCode {
 /// The same with other arguments, of which the first is the program's name.
 pub fn main_with(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let given: Vec<_> = arguments.into_iter().collect();
-    let done = command(&given);
+    let done = match compat::asked(&given) {
+        Some(server) => compat::serve(server, &given).unwrap_or_else(|| command(&given)),
+        None => command(&given),
+    };
     match done {
         Ok(code) => code,
         Err(error) => {

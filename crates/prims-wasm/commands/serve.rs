@@ -1,12 +1,11 @@
 //! `prims-wasm stdio`, `prims-wasm streamable-http` and `prims-wasm serve-rest`: the interpreter as a server.
 
 use super::Error;
-use crate::arguments::{PackageFiles, Stdio, StreamableHttp};
+use crate::arguments::{PackageFiles, Serving, Stdio, StreamableHttp};
 use crate::compat::Compat;
 use crate::compat::bee::Bee;
-use crate::http::{self, Metrics, Readiness};
-use crate::rest::routes;
-use crate::server::{AppState, Options, Sessions, serve_lines, serve_stdio, service};
+use crate::http::{self, Metrics, Readiness, Routes};
+use crate::server::{AppState, Options, Service, Sessions, serve_stdio, service};
 use crate::settings::Settings;
 use crate::{console, fetch, setup};
 use prims_cache::{Cache, Retention};
@@ -17,7 +16,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-mod edge;
+pub(crate) mod edge;
 pub(super) mod rest;
 
 /// Threads of the runtime itself; what blocks has its own.
@@ -33,33 +32,35 @@ const EXPIRY: Duration = Duration::from_secs(60);
 const HOUSEKEEPING: Duration = Duration::from_secs(3600);
 
 /// What both transports stand on.
-struct Program {
-    settings: Settings,
+pub(crate) struct Program {
+    pub(crate) settings: Settings,
     cache: Cache,
-    state: AppState,
+    pub(crate) state: AppState,
     metrics: Arc<Metrics>,
     readiness: Arc<Readiness>,
 }
 
 pub(super) fn stdio(arguments: &Stdio, cache_dir: Option<&Path>, compat: Option<Compat>) -> Result<u8, Error> {
-    let mut settings = Settings::load(&arguments.serving.settings)?;
-    if compat == Some(Compat::Bee) {
+    let Serving { settings, files } = &arguments.serving;
+    let (mut settings, is_bee) = (Settings::load(settings)?, compat == Some(Compat::Bee));
+    if is_bee {
         rest::usual(&mut settings);
     }
-    let program = program(settings, &arguments.serving.files, cache_dir, |_| None)?;
-    let bee = match compat {
-        Some(Compat::Bee) => Some(Bee::new(rest::interpreter(&program, None)?)),
-        None => None,
-    };
+    let program = program(settings, files, cache_dir, |_| None)?;
+    match is_bee {
+        true => over_stdio(&program, Bee::new(rest::interpreter(&program, None)?)),
+        false => over_stdio(&program, service(program.state.clone())),
+    }
+}
+
+/// Serves one client on the standard streams.
+pub(crate) fn over_stdio(program: &Program, service: impl Service) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     runtime.block_on(async {
         let (input, output) = rmcp::transport::stdio_pipes();
         let drain = ended_by_signal();
         let patience = program.settings.server.drain_timeout;
-        match bee {
-            Some(bee) => serve_lines(bee, program.state.clone(), input, output, drain, patience).await,
-            None => serve_stdio(service(program.state.clone()), input, output, drain, patience).await,
-        }
+        serve_stdio(service, input, output, drain, patience).await;
     });
     program.state.end();
     runtime.shutdown_background();
@@ -71,34 +72,45 @@ pub(super) fn streamable_http(
     cache_dir: Option<&Path>,
     compat: Option<Compat>,
 ) -> Result<u8, Error> {
-    let mut settings = Settings::load(&arguments.serving.settings)?;
-    if compat == Some(Compat::Bee) {
+    let Serving { settings, files } = &arguments.serving;
+    let (mut settings, is_bee) = (Settings::load(settings)?, compat == Some(Compat::Bee));
+    if is_bee {
         rest::usual(&mut settings);
     }
-    let program = program(settings, &arguments.serving.files, cache_dir, usual_data_dir)?;
-    let is_bee = compat == Some(Compat::Bee);
+    let program = program(settings, files, cache_dir, usual_data_dir)?;
     let interpreter = match arguments.rest || is_bee {
         true => Some(rest::interpreter(&program, usual_dir("files", &program.settings))?),
         false => None,
     };
-    let mut service = edge::service(&program, CancellationToken::new());
-    if let Some(interpreter) = &interpreter
-        && is_bee
-    {
-        service.mcp = edge::mcp_of(Bee::new(interpreter.clone()), &program);
-    }
-    service.rest = interpreter.filter(|_| arguments.rest).map(routes);
-    over_http(&program, service, |server| {
+    let mcp = match &interpreter {
+        Some(interpreter) if is_bee => edge::routes(Bee::new(interpreter.clone())),
+        _ => edge::routes(service(program.state.clone())),
+    };
+    let rest = interpreter.filter(|_| arguments.rest).map(crate::rest::routes);
+    over_http(&program, || Routes {
+        rest,
+        ..Routes::of(mcp)
+    })
+}
+
+/// Serves everybody who may call, on the address of the settings. `routes` is called inside of the runtime.
+pub(crate) fn over_http(program: &Program, routes: impl FnOnce() -> Routes) -> Result<u8, Error> {
+    over_http_telling(program, routes, |server| {
         console::note(&format!("serving MCP on http://{}/mcp", server.address()));
     })
 }
 
 /// Serves until a signal says otherwise; `listening` is told where.
-fn over_http(program: &Program, service: http::Service, listening: impl FnOnce(&http::Server)) -> Result<u8, Error> {
+fn over_http_telling(
+    program: &Program,
+    routes: impl FnOnce() -> Routes,
+    listening: impl FnOnce(&http::Server),
+) -> Result<u8, Error> {
     let runtime = runtime(&program.settings)?;
     let served = runtime.block_on(async {
-        let abandon = service.abandon.clone();
-        let server = http::Server::bind(&program.settings, service).await?;
+        let abandon = CancellationToken::new();
+        let edge = edge::service(program, routes(), abandon.clone());
+        let server = http::Server::bind(&program.settings, edge).await?;
         listening(&server);
         let state = program.state.clone();
         tokio::spawn(async move {
@@ -114,7 +126,7 @@ fn over_http(program: &Program, service: http::Service, listening: impl FnOnce(&
 }
 
 /// Fires at the first SIGTERM or SIGINT.
-fn ended_by_signal() -> CancellationToken {
+pub(crate) fn ended_by_signal() -> CancellationToken {
     let ended = CancellationToken::new();
     let fire = ended.clone();
     tokio::spawn(async move {
@@ -148,7 +160,7 @@ fn serve(on: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
 }
 
 /// Everything a transport needs. What an operator got wrong is an error now; what is slow begins in the background.
-fn program(
+pub(crate) fn program(
     settings: Settings,
     files: &PackageFiles,
     cache_dir: Option<&Path>,
@@ -212,7 +224,7 @@ fn program(
 
 /// Where the sessions of an HTTP server lie if nothing else is said: one folder for each port, as two servers cannot share one. A
 /// server on any free port has none: it would not find its sessions again.
-fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
+pub(crate) fn usual_data_dir(settings: &Settings) -> Option<PathBuf> {
     usual_dir("sessions", settings)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::auth::Caller;
 use crate::rest::{CodeInterpreter, ExecuteRequest, ExecuteResponse, Problem, is_bounded};
+use crate::server::{AppState, Service};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeResult,
     JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
@@ -41,6 +42,16 @@ fn object(value: Value) -> JsonObject {
     match value {
         Value::Object(object) => object,
         _ => JsonObject::new(),
+    }
+}
+
+impl Service for Bee {
+    fn state(&self) -> &AppState {
+        self.interpreter.state()
+    }
+
+    fn on_stdio(self) -> Bee {
+        self
     }
 }
 

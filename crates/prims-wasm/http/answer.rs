@@ -39,6 +39,8 @@ pub(super) enum Form {
     JsonRpc,
     /// As those of services made with FastAPI.
     Detail,
+    /// As a text of the server whose place is taken.
+    Text(&'static str),
 }
 
 impl Problem {
@@ -103,6 +105,7 @@ impl Problem {
     pub(super) fn into_response(self, form: Form) -> Response<Body> {
         let mut response = match form {
             Form::JsonRpc => coded(self.code(), self.status(), &self.message(), self.hint()),
+            Form::Text(body) => text(self.status(), body),
             Form::Detail => match &self {
                 Problem::UnknownPath => detail(self.status(), "Not Found"),
                 Problem::Method(_) => detail(self.status(), "Method Not Allowed"),
@@ -135,6 +138,7 @@ pub(super) fn formed(form: Form, status: StatusCode, message: &str) -> Response<
     match form {
         Form::JsonRpc => error(status, message, None),
         Form::Detail => detail(status, message),
+        Form::Text(body) => text(status, body),
     }
 }
 

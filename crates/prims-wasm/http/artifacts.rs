@@ -57,19 +57,29 @@ pub trait Artifacts: Send + Sync + 'static {
     fn open(&self, caller: &Caller, session: &str, path: &str) -> Result<Artifact, NoArtifact>;
 }
 
-/// Answers a request for `/artifacts/…`.
-pub(super) async fn get(keeper: Arc<dyn Artifacts>, caller: Caller, uri: &Uri, headers: &HeaderMap) -> Response<Body> {
+/// Answers a request for `/artifacts/…`; errors are messages of MCP, or `plain` texts.
+pub(super) async fn get(
+    keeper: Arc<dyn Artifacts>,
+    caller: Caller,
+    uri: &Uri,
+    headers: &HeaderMap,
+    plain: bool,
+) -> Response<Body> {
+    let refused = |status, message: &str| match plain {
+        true => answer::text(status, message),
+        false => answer::error(status, message, None),
+    };
     let Some(path) = uri
         .path()
         .strip_prefix("/artifacts/")
         .and_then(decoded)
         .filter(|path| sound(path))
     else {
-        return answer::error(StatusCode::BAD_REQUEST, "Invalid artifact path", None);
+        return refused(StatusCode::BAD_REQUEST, "Invalid artifact path");
     };
     let session = match session(uri, headers) {
         Ok(session) => session,
-        Err(message) => return answer::error(StatusCode::BAD_REQUEST, message, None),
+        Err(message) => return refused(StatusCode::BAD_REQUEST, message),
     };
     let name = path.rsplit('/').next().unwrap_or(&path).to_owned();
     let opened = tokio::task::spawn_blocking(move || keeper.open(&caller, &session, &path)).await;
@@ -87,7 +97,7 @@ pub(super) async fn get(keeper: Arc<dyn Artifacts>, caller: Caller, uri: &Uri, h
                 NoArtifact::NotAFile => (StatusCode::NOT_FOUND, "Not a file"),
                 NoArtifact::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
             };
-            answer::error(status, message, None)
+            refused(status, message)
         }
     }
 }

@@ -7,7 +7,7 @@ use super::body::{self, Bodies, Kind};
 use super::connections::Answer;
 use super::metrics::{Gauges, Metrics};
 use super::timed::Progress;
-use super::{Readiness, held};
+use super::{Readiness, Refusals, held};
 use crate::auth::{Authenticator, Caller, Denied, Quotas, Ticket};
 use crate::hex::hex;
 use axum::Router;
@@ -42,6 +42,7 @@ pub(super) struct Edge {
     pub(super) bodies: Bodies,
     pub(super) mcp: Router,
     pub(super) rest: Option<Router>,
+    pub(super) refusals: Refusals,
     pub(super) artifacts: Option<Arc<dyn Artifacts>>,
     pub(super) gauges: Arc<dyn Gauges>,
     pub(super) metrics: Arc<Metrics>,
@@ -145,7 +146,15 @@ impl Edge {
     async fn route(&self, route: Route, peer: SocketAddr, parts: Parts, body: Body) -> Routed {
         match self.judge(route, peer, parts, body).await {
             Ok(routed) => routed,
-            Err(problem) => (problem.into_response(self.form(route)), None),
+            Err(problem) => {
+                let text = match problem {
+                    Problem::UnknownPath => self.refusals.path,
+                    Problem::Method(_) => self.refusals.method,
+                    _ => None,
+                };
+                let form = text.map_or_else(|| self.form(route), Form::Text);
+                (problem.into_response(form), None)
+            }
         }
     }
 
@@ -215,7 +224,8 @@ impl Edge {
         }
         if route == Route::Artifacts {
             let keeper = self.artifacts.clone().ok_or(Problem::UnknownPath)?;
-            let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers).await;
+            let plain = self.refusals.artifacts;
+            let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers, plain).await;
             return Ok((answer, ticket));
         }
         // The budget of the body is held until there is an answer, or the beginning of one.

@@ -135,8 +135,58 @@ impl Readiness {
     }
 }
 
+/// What a kind of server answers with.
+pub struct Routes {
+    /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
+    pub mcp: Router,
+    /// See [`Service::rest`].
+    pub rest: Option<Router>,
+    /// See [`Service::grpc`].
+    pub grpc: Option<Grpc>,
+    /// Where `/artifacts` finds files.
+    pub artifacts: Kept,
+    /// How requests that lead nowhere are refused.
+    pub refusals: Refusals,
+}
+
+impl Routes {
+    /// The usual ones around an MCP endpoint.
+    pub fn of(mcp: Router) -> Routes {
+        Routes {
+            mcp,
+            rest: None,
+            grpc: None,
+            artifacts: Kept::Handles,
+            refusals: Refusals::default(),
+        }
+    }
+}
+
+/// Where `/artifacts` finds the files of a session.
+pub enum Kept {
+    /// Under its handle.
+    Handles,
+    /// Somebody else knows.
+    Elsewhere(Arc<dyn Artifacts>),
+    /// There is no such route.
+    Nowhere,
+}
+
+/// How requests that lead nowhere are refused: with these texts, or as errors of MCP.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Refusals {
+    /// For a path that leads nowhere.
+    pub path: Option<&'static str>,
+    /// For a method that the path does not have.
+    pub method: Option<&'static str>,
+    /// Whether errors of `/artifacts` are texts.
+    pub artifacts: bool,
+}
+
 /// What the edge stands in front of.
 pub struct Service {
+    /// How requests that lead nowhere are refused.
+    pub refusals: Refusals,
     /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
     pub mcp: Router,
     /// Answers at `/v1/…` and `/openapi.json`, in the form of services made with FastAPI; without it there is nothing there.
@@ -203,6 +253,7 @@ impl Server {
             bodies: Bodies::new(server.max_body.as_usize(), server.body_timeout),
             mcp: service.mcp,
             rest: service.rest,
+            refusals: service.refusals,
             artifacts: service.artifacts,
             gauges: service.gauges,
             metrics: service.metrics,

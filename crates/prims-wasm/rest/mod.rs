@@ -102,6 +102,11 @@ impl CodeInterpreter {
         CodeInterpreter(Arc::new(Shared { state, store }))
     }
 
+    /// What its calls share with those of the server.
+    pub(crate) fn state(&self) -> &AppState {
+        &self.0.state
+    }
+
     /// Removes files that nobody used for too long. Blocks.
     pub fn expire(&self) {
         if let Err(error) = self.0.store.expire() {

@@ -5,7 +5,7 @@ use super::store::{self, Store};
 use super::{Problem, Shared, check, shell};
 use crate::auth::Caller;
 use crate::report::exit_status;
-use crate::server::{Incident, facts};
+use crate::server::{Blame, Incident, blame, facts};
 use prims_interpreter::{FileError, Interpreter, ListOptions, RunReport, RunRequest, Workspace, WorkspacePath};
 use prims_sandbox::{Cancel, Exit, FolderQuota, Invocation, Limits, Outcome, StopReason};
 use std::collections::BTreeMap;
@@ -188,24 +188,15 @@ pub(super) fn execute(
 
 /// What is wrong with the packages is for whoever wrote the code; everything else is a fault of ours.
 pub(super) fn not_run(error: prims_interpreter::Error) -> Result<ExecuteResponse, Problem> {
-    use prims_sandbox::Error as Sandbox;
-    match error {
-        prims_interpreter::Error::Packages(prims_packages::Error::Cache(_)) => {
-            Err(Problem::Fault(Incident::of("a run failed", &error)))
-        }
-        prims_interpreter::Error::Packages(_)
-        | prims_interpreter::Error::Sandbox(
-            Sandbox::Module { .. } | Sandbox::Start { .. } | Sandbox::Limit(_) | Sandbox::Invalid(_),
-        ) => {
-            let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            Ok(ExecuteResponse {
-                stderr: format!("error: {error}{hint}\n"),
-                exit_code: 1,
-                ..ExecuteResponse::default()
-            })
-        }
-        error => Err(Problem::Fault(Incident::of("a run failed", &error))),
+    if blame(&error) == Blame::Host {
+        return Err(Problem::Fault(Incident::of("a run failed", &error)));
     }
+    let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+    Ok(ExecuteResponse {
+        stderr: format!("error: {error}{hint}\n"),
+        exit_code: 1,
+        ..ExecuteResponse::default()
+    })
 }
 
 /// A report in the shape of that service, but for the files.

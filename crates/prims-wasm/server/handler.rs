@@ -1,5 +1,6 @@
 //! The protocol: what MCP asks for, answered by tools and resources.
 
+use super::Service;
 use super::bridge::Incident;
 use super::connections::ConnectionId;
 use super::instructions::instructions;
@@ -61,40 +62,20 @@ struct Fixed {
 }
 
 /// What the transport knows about a request.
-struct Origin {
-    who: Who,
-    connection: Option<ConnectionId>,
-    session: Option<String>,
+pub(crate) struct Origin {
+    pub(crate) who: Who,
+    pub(crate) connection: Option<ConnectionId>,
+    pub(crate) session: Option<String>,
 }
 
-impl Server {
-    pub(crate) fn new(state: AppState) -> Server {
-        let fixed = Fixed {
-            tools: tools::all(),
-            instructions: instructions(&state.0),
-        };
-        Server {
-            state,
-            fixed: Arc::new(fixed),
-            stdio: false,
-        }
-    }
-
-    /// The same for standard streams: everything comes from one client.
-    pub(crate) fn on_stdio(self) -> Server {
-        Server { stdio: true, ..self }
-    }
-
-    pub(crate) fn state(&self) -> &AppState {
-        &self.state
-    }
-
-    fn origin(&self, extensions: &rmcp::model::Extensions) -> Origin {
+impl Origin {
+    /// Who sends a request with these extensions.
+    pub(crate) fn of(extensions: &rmcp::model::Extensions, stdio: bool) -> Origin {
         let parts = extensions.get::<http::request::Parts>();
         let header = parts
             .and_then(|parts| parts.headers.get(SESSION_HEADER))
             .and_then(|value| value.to_str().ok());
-        let connection = if self.stdio {
+        let connection = if stdio {
             Some(ConnectionId::Stdio)
         } else {
             header.and_then(ConnectionId::parse)
@@ -112,6 +93,24 @@ impl Server {
                 .map(str::to_owned),
             connection,
         }
+    }
+}
+
+impl Server {
+    pub(crate) fn new(state: AppState) -> Server {
+        let fixed = Fixed {
+            tools: tools::all(),
+            instructions: instructions(&state.0),
+        };
+        Server {
+            state,
+            fixed: Arc::new(fixed),
+            stdio: false,
+        }
+    }
+
+    fn origin(&self, extensions: &rmcp::model::Extensions) -> Origin {
+        Origin::of(extensions, self.stdio)
     }
 
     /// What the client wants to be told during this request: as the request says, which is the only way in the newest revision, else as the connection
@@ -132,6 +131,16 @@ fn only_before_2026(method: &'static str, context: &RequestContext<RoleServer>) 
             Err(ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method, None))
         }
         _ => Ok(()),
+    }
+}
+
+impl Service for Server {
+    fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    fn on_stdio(self) -> Server {
+        Server { stdio: true, ..self }
     }
 }
 

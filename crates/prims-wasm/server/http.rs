@@ -1,7 +1,8 @@
 //! `/mcp` over HTTP: rmcp's stateless transport, with what it leaves to do.
 
+use super::Service;
 use super::connections::ConnectionId;
-use super::handler::{Minted, SESSION_HEADER, Server};
+use super::handler::{Minted, SESSION_HEADER};
 use super::state::AppState;
 use axum::Router;
 use axum::body::Body;
@@ -26,18 +27,22 @@ const MAX_CANCELLATION: usize = 4096;
 ///
 /// `config` says who may connect (hosts, origins) and how large a message may be; that every request stands alone, and that a simple answer is plain
 /// JSON, is decided here.
-pub fn endpoint(server: Server, config: StreamableHttpServerConfig) -> Router {
+pub fn endpoint<S: Service>(server: S, config: StreamableHttpServerConfig) -> Router {
+    endpoint_with(server, config.with_json_response(true))
+}
+
+/// The same; whether a simple answer is plain JSON is left to `config`.
+pub(crate) fn endpoint_with<S: Service>(server: S, config: StreamableHttpServerConfig) -> Router {
     let state = server.state().clone();
     endpoint_of(server, state, config.with_legacy_session_mode(false))
 }
 
-/// The same for another handler on this state. If `config` says so, it has sessions of the transport, which a handler needs that asks clients
-/// something while a request of theirs runs.
+/// The same for another handler on this state, as `config` says: sessions of the transport are what a handler needs that asks clients something
+/// while a request of theirs runs.
 pub fn endpoint_of<H>(handler: H, state: AppState, config: StreamableHttpServerConfig) -> Router
 where
     H: ServerHandler + Clone,
 {
-    let config = config.with_json_response(true);
     match config.legacy_session_mode {
         true => route(handler, state, LocalSessionManager::default(), config),
         false => route(handler, state, NeverSessionManager::default(), config),
@@ -127,7 +132,7 @@ struct CancellationParameters {
     request_id: RequestId,
 }
 
-fn not_a_message() -> Response {
+pub(crate) fn not_a_message() -> Response {
     let error = json!({
         "jsonrpc": "2.0",
         "id": null,

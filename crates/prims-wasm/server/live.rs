@@ -51,13 +51,33 @@ impl Live {
             .map(|level| {
                 let (sender, receiver) = mpsc::channel(WAITING_LINES);
                 let lines = Arc::new(Lines::new(sender, level));
-                (lines, tokio::spawn(send_lines(peer.clone(), receiver)))
+                (lines, tokio::spawn(send_lines(peer.clone(), receiver, Some("python"))))
             });
         let progress = token.map(|token| {
             let (sender, receiver) = watch::channel(String::from("waiting for a turn"));
             (sender, tokio::spawn(send_progress(peer.clone(), token, receiver)))
         });
         Live { lines, progress }
+    }
+
+    /// Tells lines only, from no logger in particular, and what else is worth one.
+    pub(crate) fn lines(peer: &Peer<RoleServer>, level: Option<LoggingLevel>) -> Live {
+        let lines = level.map(|level| {
+            let (sender, receiver) = mpsc::channel(WAITING_LINES);
+            let lines = Arc::new(Lines::new(sender, level));
+            (lines, tokio::spawn(send_lines(peer.clone(), receiver, None)))
+        });
+        Live { lines, progress: None }
+    }
+
+    /// For a line that the guest did not write.
+    pub(crate) fn teller_of_lines(&self) -> impl Fn(LoggingLevel, String) + Send + Sync + 'static + use<> {
+        let lines = self.lines.as_ref().map(|(lines, _)| Arc::clone(lines));
+        move |level, text| {
+            if let Some(lines) = &lines {
+                lines.say(level, text);
+            }
+        }
     }
 
     /// For the guest's output.
@@ -105,29 +125,34 @@ impl Teller {
     }
 
     pub(crate) fn prepare(&self, step: Step) {
-        let progress = match step {
-            Step::Image(progress) => progress,
-            Step::Packages(Event::Resolving { name }) => return self.tell(format!("resolving {name}")),
-            Step::Packages(Event::Fetching { name, bytes, total }) => {
-                let total = total.map(|total| format!(" of {}", render::size(total)));
-                return self.tell(format!(
-                    "fetching {name}: {}{}",
-                    render::size(*bytes),
-                    total.unwrap_or_default()
-                ));
-            }
-            Step::Packages(Event::Unpacking { name }) => return self.tell(format!("unpacking {name}")),
-            Step::Packages(_) => return,
-        };
-        match progress {
-            Progress::CompilingInterpreter => self.tell("compiling the interpreter, once per version"),
-            Progress::CompilingModule { name, done, total } => {
-                self.tell(format!("compiling {name} ({} of {total})", done + 1));
-            }
-            Progress::BuildingImage => self.tell("starting the interpreter and importing packages"),
-            Progress::Ready => self.tell("running"),
-            _ => {}
+        if let Some(doing) = described(step) {
+            self.tell(doing);
         }
+    }
+}
+
+/// A step in words.
+pub(crate) fn described(step: Step) -> Option<String> {
+    let progress = match step {
+        Step::Image(progress) => progress,
+        Step::Packages(Event::Resolving { name }) => return Some(format!("resolving {name}")),
+        Step::Packages(Event::Fetching { name, bytes, total }) => {
+            let total = total.map(|total| format!(" of {}", render::size(total)));
+            return Some(format!(
+                "fetching {name}: {}{}",
+                render::size(*bytes),
+                total.unwrap_or_default()
+            ));
+        }
+        Step::Packages(Event::Unpacking { name }) => return Some(format!("unpacking {name}")),
+        Step::Packages(_) => return None,
+    };
+    match progress {
+        Progress::CompilingInterpreter => Some("compiling the interpreter, once per version".into()),
+        Progress::CompilingModule { name, done, total } => Some(format!("compiling {name} ({} of {total})", done + 1)),
+        Progress::BuildingImage => Some("starting the interpreter and importing packages".into()),
+        Progress::Ready => Some("running".into()),
+        _ => None,
     }
 }
 
@@ -180,6 +205,17 @@ impl Lines {
             } else if state.pending(stream).len() >= MAX_LINE {
                 state.send(stream);
             }
+        }
+    }
+
+    /// Sends a line of ours.
+    fn say(&self, level: LoggingLevel, text: String) {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted(state.least, level)
+            && let Some(sender) = &state.sender
+        {
+            // The result says it too.
+            let _ = sender.try_send(Line { level, text });
         }
     }
 
@@ -240,9 +276,10 @@ fn level(stream: Stream) -> LoggingLevel {
     }
 }
 
-async fn send_lines(peer: Peer<RoleServer>, mut lines: mpsc::Receiver<Line>) {
+async fn send_lines(peer: Peer<RoleServer>, mut lines: mpsc::Receiver<Line>, logger: Option<&'static str>) {
     while let Some(line) = lines.recv().await {
-        let parameters = LoggingMessageNotificationParam::new(line.level, line.text.into()).with_logger("python");
+        let mut parameters = LoggingMessageNotificationParam::new(line.level, line.text.into());
+        parameters.logger = logger.map(Into::into);
         let notification: LoggingMessageNotification = Notification::new(parameters);
         if peer.send_notification(notification.into()).await.is_err() {
             return;

@@ -20,24 +20,24 @@
     reason = "log messages are deprecated in the newest revision, and what clients of all revisions show while code runs"
 )]
 
-mod bridge;
-mod connections;
+pub(crate) mod bridge;
+pub(crate) mod connections;
 mod deferred;
 mod fetch;
-mod handler;
+pub(crate) mod handler;
 mod http;
 mod instructions;
-mod live;
+pub(crate) mod live;
 mod render;
 mod resources;
-mod sessions;
-mod state;
+pub(crate) mod sessions;
+pub(crate) mod state;
 mod stdio;
 mod temporary;
-mod tools;
+pub(crate) mod tools;
 mod turns;
 mod usage;
-mod workspace;
+pub(crate) mod workspace;
 
 pub(crate) use bridge::{Error as BridgeError, Incident};
 pub use bridge::{package_progress, progress_sink};
@@ -45,18 +45,27 @@ pub use deferred::Deferred;
 pub use fetch::{FetchError, Fetched, Fetcher, Fetching, NoFetcher};
 pub use handler::Server;
 pub use http::{endpoint, endpoint_of};
+pub(crate) use http::{endpoint_with, not_a_message};
 pub use sessions::Sessions;
 pub(crate) use state::Shared;
 pub use state::{AppState, Observer, Options, RunFacts};
-pub(crate) use stdio::serve_lines;
 pub use stdio::serve_stdio;
-pub(crate) use tools::facts;
+pub(crate) use tools::run_code::{Blame, blame, facts};
 
 /// So many random bytes as hexadecimal digits.
 fn random_hex<const BYTES: usize>() -> std::io::Result<String> {
     let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(std::io::Error::other)?;
     Ok(crate::hex::hex(&bytes))
+}
+
+/// What a transport serves: MCP on a state.
+pub trait Service: rmcp::ServerHandler + Clone {
+    /// What its calls share.
+    fn state(&self) -> &AppState;
+
+    /// The same for standard streams: everything comes from one client.
+    fn on_stdio(self) -> Self;
 }
 
 /// The MCP service on a state. Clones share everything; a transport may ask for one per request.

@@ -3,13 +3,13 @@
 //! rmcp's own loop waits for a handshake and, at the end of its input, for answers that may take long. Here no handshake is needed, and the end of
 //! the input ends what runs: at once after a grace for short runs.
 
-use super::handler::Server;
+use super::Service;
 use super::state::AppState;
+use rmcp::RoleServer;
 use rmcp::model::{ClientNotification, JsonRpcMessage, RequestId};
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage, serve_directly_with_ct};
 use rmcp::transport::Transport;
 use rmcp::transport::async_rw::AsyncRwTransport;
-use rmcp::{RoleServer, ServerHandler};
 use std::collections::HashSet;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -24,27 +24,13 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Serves one client until `input` ends, `output` is closed by the other side, or `drain` fires: then no new message is read, what runs may end
 /// within `drain_time`, and is cancelled after it.
-pub async fn serve_stdio<R, W>(server: Server, input: R, output: W, drain: CancellationToken, drain_time: Duration)
+pub async fn serve_stdio<S, R, W>(server: S, input: R, output: W, drain: CancellationToken, drain_time: Duration)
 where
+    S: Service,
     R: AsyncRead + Send + Unpin + 'static,
     W: AsyncWrite + Send + Unpin + 'static,
 {
-    let state = server.state().clone();
-    serve_lines(server.on_stdio(), state, input, output, drain, drain_time).await;
-}
-
-/// The same for another service that runs on the state.
-pub(crate) async fn serve_lines<R, W>(
-    handler: impl ServerHandler,
-    state: AppState,
-    input: R,
-    output: W,
-    drain: CancellationToken,
-    drain_time: Duration,
-) where
-    R: AsyncRead + Send + Unpin + 'static,
-    W: AsyncWrite + Send + Unpin + 'static,
-{
+    let (state, server) = (server.state().clone(), server.on_stdio());
     let ended = CancellationToken::new();
     let transport = Streams {
         inner: AsyncRwTransport::new_server(input, output),
@@ -55,7 +41,7 @@ pub(crate) async fn serve_lines<R, W>(
         unanswered: watch::Sender::default(),
         ending: None,
     };
-    let running = serve_directly_with_ct::<RoleServer, _, _, _, _>(handler, transport, None, ended);
+    let running = serve_directly_with_ct::<RoleServer, _, _, _, _>(server, transport, None, ended);
     // It ends when the transport says that nothing more comes.
     if let Err(error) = running.waiting().await {
         tracing::error!("serving standard streams failed: {error}");

@@ -127,6 +127,10 @@ fn argument(setting: &'static Setting) -> Arg {
         .value_name("VALUE")
         .help(format!("{}{default} [env: {}]", setting.help, setting.variable()))
         .help_heading(setting.section);
+    let argument = match setting.flag {
+        "deps" => argument.alias("dependencies"),
+        _ => argument,
+    };
     match setting.shape {
         Shape::One => argument,
         Shape::Many => argument.action(ArgAction::Append).value_name("VALUES"),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, PoisonError};
 
-pub(super) fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -15,7 +15,7 @@ fn installed_in() -> PathBuf {
 
 /// Runs a command and returns what it wrote to stdout; anything but success is a failure of the test that shows all of it.
 #[track_caller]
-pub(in super::super) fn must(command: &mut Command, hint: &str) -> String {
+pub(crate) fn must(command: &mut Command, hint: &str) -> String {
     let Output { status, stdout, stderr } = command
         .output()
         .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}; {hint}"));
@@ -54,7 +54,7 @@ pub(in super::super) fn python(list: &str, name: &str) -> PathBuf {
 }
 
 /// The one with the official client.
-fn official() -> PathBuf {
+pub(crate) fn official() -> PathBuf {
     python("requirements.txt", "python")
 }
 

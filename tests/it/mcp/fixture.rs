@@ -50,6 +50,7 @@ pub(super) async fn serve(state: AppState, sessions: bool, stop: CancellationTok
     let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).expect("settings");
     let front = edge::Service {
         mcp: endpoint_of(fixture, state, config),
+        refusals: edge::Refusals::default(),
         rest: None,
         grpc: None,
         artifacts: None,

@@ -12,7 +12,7 @@
 //! * [`packages`]: what is told while packages are fetched
 
 mod bounds;
-pub(super) mod clients;
+pub(crate) mod clients;
 mod conformance;
 mod fixture;
 mod http;
@@ -34,7 +34,7 @@ use std::time::{Duration, Instant};
 /// Nothing here takes so long unless it hangs.
 pub(super) const DEADLINE: Duration = Duration::from_secs(120);
 
-pub(super) fn program(arguments: &[&str]) -> Command {
+pub(crate) fn program(arguments: &[&str]) -> Command {
     // Compiling the guest is not what these tests wait for.
     super::prepared(&[]);
     let mut command = super::program(&super::no_packages());
@@ -55,16 +55,16 @@ fn ended(child: &mut Child) -> ExitStatus {
 }
 
 /// The server on standard streams. Every line it writes must be a message.
-struct Streams {
+pub(crate) struct Streams {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<Value>,
     /// Messages that came before the one that was waited for.
-    aside: VecDeque<Value>,
+    pub(crate) aside: VecDeque<Value>,
 }
 
 impl Streams {
-    fn start(arguments: &[&str]) -> Streams {
+    pub(crate) fn start(arguments: &[&str]) -> Streams {
         Streams::start_with(arguments, &[])
     }
 
@@ -99,21 +99,21 @@ impl Streams {
         }
     }
 
-    fn write(&mut self, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
         let input = self.input.as_mut().expect("the input is open");
         input.write_all(bytes).expect("the server reads");
     }
 
-    fn send(&mut self, message: &Value) {
+    pub(crate) fn send(&mut self, message: &Value) {
         self.write(format!("{message}\n").as_bytes());
     }
 
-    fn receive(&mut self) -> Value {
+    pub(crate) fn receive(&mut self) -> Value {
         self.lines.recv_timeout(DEADLINE).expect("a message")
     }
 
     /// The answer to a request; what comes before it is put aside.
-    fn answer(&mut self, id: &Value) -> Value {
+    pub(crate) fn answer(&mut self, id: &Value) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == *id {
@@ -123,22 +123,22 @@ impl Streams {
         }
     }
 
-    fn ask(&mut self, request: &Value) -> Value {
+    pub(crate) fn ask(&mut self, request: &Value) -> Value {
         self.send(request);
         self.answer(&request["id"])
     }
 
     /// The structured reply of a tool.
-    fn call(&mut self, id: u32, name: &str, arguments: Value) -> Value {
+    pub(crate) fn call(&mut self, id: u32, name: &str, arguments: Value) -> Value {
         self.ask(&call(id, name, arguments))["result"]["structuredContent"].clone()
     }
 
-    fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         drop(self.input.take());
         self.wait()
     }
 
-    fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let began = Instant::now();
         Ended {
             code: ended(&mut self.child).code(),
@@ -148,22 +148,22 @@ impl Streams {
     }
 }
 
-struct Ended {
-    code: Option<i32>,
-    took: Duration,
-    rest: Vec<Value>,
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) took: Duration,
+    pub(crate) rest: Vec<Value>,
 }
 
-fn call(id: u32, name: &str, arguments: Value) -> Value {
+pub(crate) fn call(id: u32, name: &str, arguments: Value) -> Value {
     let params = json!({ "name": name, "arguments": arguments });
     json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params })
 }
 
-pub(super) fn run(id: u32, code: &str) -> Value {
+pub(crate) fn run(id: u32, code: &str) -> Value {
     call(id, "run_code", json!({ "code": code }))
 }
 
-fn initialize(id: u32, version: &str) -> Value {
+pub(crate) fn initialize(id: u32, version: &str) -> Value {
     let client = json!({ "name": "test", "version": "1" });
     let params = json!({ "protocolVersion": version, "capabilities": {}, "clientInfo": client });
     json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params })
@@ -179,22 +179,26 @@ fn meta() -> Value {
 }
 
 /// The server over HTTP, killed when the test is over.
-pub(super) struct Http {
+pub(crate) struct Http {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// What a killed server leaves.
     _temporary: tempfile::TempDir,
 }
 
 impl Http {
-    pub(super) fn start(arguments: &[&str]) -> Http {
-        let mut command = program(&["streamable-http", "--port", "0"]);
+    pub(crate) fn start(arguments: &[&str]) -> Http {
+        Http::start_as("streamable-http", arguments)
+    }
+
+    pub(crate) fn start_as(mode: &str, arguments: &[&str]) -> Http {
+        let mut command = program(&[mode, "--port", "0"]);
         command.args(arguments);
         Http::of(command)
     }
 
     /// Temporary files go into a folder that is removed with this, as a server that is killed removes nothing.
-    fn of(mut command: Command) -> Http {
+    pub(crate) fn of(mut command: Command) -> Http {
         let temporary = tempfile::tempdir().expect("a folder");
         if command.get_envs().all(|(name, _)| name != "TMPDIR") {
             command.env("TMPDIR", temporary.path());
@@ -218,18 +222,18 @@ impl Http {
         }
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/mcp", self.address)
     }
 
-    pub(super) fn open(&self) -> TcpStream {
+    pub(crate) fn open(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).expect("it listens");
         stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
         stream
     }
 
     /// Sends a request as it is, and reads the whole answer.
-    fn exchange(&self, request: &[u8]) -> Answer {
+    pub(crate) fn exchange(&self, request: &[u8]) -> Answer {
         let mut stream = self.open();
         // The server may answer and close before it has read everything.
         let _ = stream.write_all(request);
@@ -239,7 +243,7 @@ impl Http {
     }
 
     /// Posts a message with the headers a client must send, and `more` of them.
-    pub(super) fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
+    pub(crate) fn post(&self, message: &Value, more: &[(&str, &str)]) -> Answer {
         self.exchange(&post(&message.to_string(), more))
     }
 }
@@ -252,7 +256,7 @@ impl Drop for Http {
 }
 
 /// A request as bytes; headers in `more` come instead of those of the same name.
-fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
+pub(crate) fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     let length = body.len().to_string();
     let usual = [
         ("Host", "127.0.0.1"),
@@ -269,10 +273,10 @@ fn post(body: &str, more: &[(&str, &str)]) -> Vec<u8> {
     format!("{request}\r\n{body}").into_bytes()
 }
 
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: String,
-    pub(super) body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
@@ -294,13 +298,13 @@ impl Answer {
         Answer { status, headers, body }
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.headers.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(other, _)| *other == name).map(|(_, value)| value)
     }
 
     /// The messages in the body: one as JSON, or those of an event stream.
-    fn messages(&self) -> Vec<Value> {
+    pub(crate) fn messages(&self) -> Vec<Value> {
         if let Ok(message) = serde_json::from_str(&self.body) {
             return vec![message];
         }
@@ -309,7 +313,7 @@ impl Answer {
     }
 
     /// The last of them: the answer to the request.
-    fn message(&self) -> Value {
+    pub(crate) fn message(&self) -> Value {
         self.messages()
             .pop()
             .unwrap_or_else(|| panic!("no message in {} {}", self.status, self.body))

@@ -3,43 +3,47 @@
 use super::Program;
 use crate::auth::Caller;
 use crate::fetch;
-use crate::http::{self, Artifact, Artifacts, Gauges, Levels, Metrics, NoArtifact, Phase};
-use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, endpoint, endpoint_of, service as mcp};
+use crate::http::{self, Artifact, Artifacts, Gauges, Kept, Levels, Metrics, NoArtifact, Phase};
+use crate::server::{self, AppState, FetchError, Fetched, Fetching, RunFacts, Service, endpoint};
 use axum::Router;
 use prims_cache::Cache;
-use rmcp::ServerHandler;
 use rmcp::transport::StreamableHttpServerConfig;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
+/// The MCP endpoint of a service.
+pub(super) fn routes(service: impl Service) -> Router {
+    endpoint(service, config())
+}
+
+/// Who may connect, and how much they may send, is decided before a request comes to the endpoint.
+pub(crate) fn config() -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default().disable_allowed_hosts()
+}
+
 /// What the edge stands in front of.
-pub(super) fn service(program: &Program, abandon: CancellationToken) -> http::Service {
-    // Who may connect, and how much they may send, is decided before a request comes here.
-    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+pub(super) fn service(program: &Program, routes: http::Routes, abandon: CancellationToken) -> http::Service {
     let levels = Levelled {
         state: program.state.clone(),
         cache: CacheSize::new(program.cache.clone()),
     };
     http::Service {
-        mcp: endpoint(mcp(program.state.clone()), config),
-        rest: None,
-        grpc: None,
-        artifacts: Some(Arc::new(Kept(program.state.clone()))),
+        artifacts: match routes.artifacts {
+            Kept::Handles => Some(Arc::new(Files(program.state.clone()))),
+            Kept::Elsewhere(artifacts) => Some(artifacts),
+            Kept::Nowhere => None,
+        },
+        mcp: routes.mcp,
+        refusals: routes.refusals,
+        rest: routes.rest,
+        grpc: routes.grpc,
         gauges: Arc::new(levels),
         metrics: program.metrics.clone(),
         readiness: program.readiness.clone(),
         abandon,
     }
-}
-
-/// Another MCP service behind the same edge.
-pub(super) fn mcp_of(handler: impl ServerHandler + Clone, program: &Program) -> Router {
-    let config = StreamableHttpServerConfig::default()
-        .disable_allowed_hosts()
-        .with_legacy_session_mode(false);
-    endpoint_of(handler, program.state.clone(), config)
 }
 
 /// Counts runs.
@@ -139,7 +143,12 @@ impl server::Fetcher for Guarded {
 
     fn put(&self, url: &str, bytes: Vec<u8>) -> Fetching<u16> {
         let (fetcher, url) = (self.fetcher.clone(), url.to_owned());
-        Box::pin(async move { fetcher.put(&url, bytes.into()).await.map_err(told) })
+        Box::pin(async move {
+            match fetcher.put(&url, bytes.into()).await {
+                Err(fetch::FetchError::Status { status, .. }) if status >= 400 => Ok(status),
+                sent => sent.map_err(told),
+            }
+        })
     }
 }
 
@@ -151,9 +160,9 @@ fn told(error: fetch::FetchError) -> FetchError {
 }
 
 /// Files of sessions, for downloads.
-struct Kept(AppState);
+struct Files(AppState);
 
-impl Artifacts for Kept {
+impl Artifacts for Files {
     fn open(&self, caller: &Caller, session: &str, path: &str) -> Result<Artifact, NoArtifact> {
         self.0.artifact(caller.0.clone(), session, path)
     }

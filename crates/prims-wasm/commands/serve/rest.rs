@@ -1,7 +1,7 @@
 //! `prims-wasm serve-rest`: the REST and gRPC interface of the BeeAI code interpreter. Its environment variables (`APP_…`) count where
 //! nothing of ours says otherwise.
 
-use super::{EXPIRY, Error, Program, edge, over_http, program, serve, usual_data_dir, usual_dir};
+use super::{EXPIRY, Error, Program, over_http_telling, program, serve, usual_data_dir, usual_dir};
 use crate::arguments::ServeRest;
 use crate::console;
 use crate::http;
@@ -11,7 +11,6 @@ use axum::Router;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use tokio_util::sync::CancellationToken;
 
 const PORT: u16 = 50081;
 const GRPC_PORT: u16 = 50051;
@@ -45,18 +44,21 @@ pub(in crate::commands) fn serve_rest(arguments: &ServeRest, cache_dir: Option<&
         }
         None => None,
     };
-    let service = http::Service {
-        mcp: Router::new(),
+    let routes = http::Routes {
         rest: Some(routes(interpreter)),
         grpc,
-        ..edge::service(&program, CancellationToken::new())
+        ..http::Routes::of(Router::new())
     };
-    over_http(&program, service, |server| {
-        if let Some(address) = server.grpc_address() {
-            console::note(&format!("serving gRPC on {address}"));
-        }
-        console::note(&format!("serving REST on http://{}/v1/execute", server.address()));
-    })
+    over_http_telling(
+        &program,
+        || routes,
+        |server| {
+            if let Some(address) = server.grpc_address() {
+                console::note(&format!("serving gRPC on {address}"));
+            }
+            console::note(&format!("serving REST on http://{}/v1/execute", server.address()));
+        },
+    )
 }
 
 /// What code gets from that service, unless it is set.

@@ -161,6 +161,7 @@ async fn start(flags: &[(&'static str, &str)]) -> Running {
 async fn start_with(flags: &[(&'static str, &str)], mcp: Router, seen: Seen) -> Running {
     let (metrics, readiness, abandon) = (Metrics::new().unwrap(), Readiness::starting(), CancellationToken::new());
     let service = Service {
+        refusals: Default::default(),
         mcp,
         rest: None,
         grpc: None,

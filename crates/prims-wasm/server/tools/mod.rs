@@ -5,14 +5,12 @@
 
 mod arguments;
 mod files;
-mod run_code;
+pub(crate) mod run_code;
 mod run_reply;
 mod schema;
 mod session;
 #[cfg(test)]
 mod tests;
-
-pub(crate) use run_code::facts;
 
 use super::bridge::{self, Incident};
 use super::connections::ConnectionId;

@@ -351,23 +351,38 @@ fn nothing_ran(status: &'static str, queue: Duration) -> RunFacts {
     }
 }
 
+/// What keeps the interpreter from doing its part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blame {
+    /// The packages that were asked for.
+    Packages,
+    /// The request itself.
+    Request,
+    /// Us.
+    Host,
+}
+
+/// Whose move it is.
+pub(crate) fn blame(error: &prims_interpreter::Error) -> Blame {
+    use prims_interpreter::Error;
+    use prims_sandbox::Error as Sandbox;
+    match error {
+        Error::Packages(prims_packages::Error::Cache(_)) => Blame::Host,
+        Error::Packages(_) | Error::Sandbox(Sandbox::Module { .. } | Sandbox::Start { .. }) => Blame::Packages,
+        Error::Sandbox(Sandbox::Limit(_) | Sandbox::Invalid(_)) => Blame::Request,
+        _ => Blame::Host,
+    }
+}
+
 /// The reply when the interpreter could not do its part: the model's move, the operator's, or a fault of ours.
 fn not_run(
     error: &prims_interpreter::Error,
     session_id: Option<String>,
 ) -> Result<(Answer<RunReply>, Status), Incident> {
-    use prims_sandbox::Error as Sandbox;
-    let fault = || Err(Incident::of("a run failed", error));
-    let (status, kind) = match error {
-        prims_interpreter::Error::Packages(prims_packages::Error::Cache(_)) => return fault(),
-        prims_interpreter::Error::Packages(_) => (Status::InstallError, "install_error"),
-        prims_interpreter::Error::Sandbox(Sandbox::Module { .. } | Sandbox::Start { .. }) => {
-            (Status::InstallError, "install_error")
-        }
-        prims_interpreter::Error::Sandbox(Sandbox::Limit(_) | Sandbox::Invalid(_)) => {
-            (Status::Refused, "invalid_arguments")
-        }
-        _ => return fault(),
+    let (status, kind) = match blame(error) {
+        Blame::Packages => (Status::InstallError, "install_error"),
+        Blame::Request => (Status::Refused, "invalid_arguments"),
+        Blame::Host => return Err(Incident::of("a run failed", error)),
     };
     let failure = Failure {
         kind,
