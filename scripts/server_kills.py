@@ -152,14 +152,14 @@ class Put(http.server.BaseHTTPRequestHandler):
 
 
 class Sessions(Ledger):
-    """Sessions that are made, forked, changed and closed. `held` has the values that may be found in each."""
+    """Sessions that are made, forked, changed, reset and closed. `held` has the values that may be found in each."""
 
     def __init__(self):
         super().__init__()
         self.held, self.closed = {}, set()
 
     def work(self, client, rng):
-        kind = rng.choice(["create", "fork", "set", "close"]) if 3 < len(self.held) < 12 else "create" if len(self.held) < 8 else "close"
+        kind = rng.choice(["create", "fork", "set", "reset", "close"]) if 3 < len(self.held) < 12 else "create" if len(self.held) < 8 else "close"
         if kind == "create":
             handle = client("create_session", stateful=True)["session_id"]
             self.held[handle] = {0}
@@ -175,9 +175,12 @@ class Sessions(Ledger):
             del self.held[handle]
             self.closed.add(handle)
         else:
-            value = rng.randrange(1, 10**6)
+            value = rng.randrange(1, 10**6) if kind == "set" else 0
             self.held[handle].add(value)
-            client("run_code", code=f"x = {value}", session_id=handle)
+            if kind == "set":
+                client("run_code", code=f"x = {value}", session_id=handle)
+            else:
+                client("reset_session", session_id=handle)
             self.held[handle] = {value}
 
     def check(self, client):

@@ -44,7 +44,9 @@ pub(super) async fn serve(state: AppState, sessions: bool, stop: CancellationTok
         data: Arc::new(serde_json::from_str(data).expect("it is JSON")),
         key,
     };
-    let mut config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    let mut config = StreamableHttpServerConfig::default()
+        .disable_allowed_hosts()
+        .with_json_response(true);
     config.legacy_session_mode = sessions;
     let given = [("port", vec!["0".to_owned()])].into();
     let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).expect("settings");

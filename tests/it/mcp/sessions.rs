@@ -23,7 +23,7 @@ fn kept(temporary: &Path) -> Vec<PathBuf> {
     let mut found = entries(temporary);
     found.retain(|path| {
         path.file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with("prims-sessions-"))
+            .is_some_and(|name| name.to_string_lossy().starts_with("prims-server-"))
     });
     found
 }

@@ -398,19 +398,24 @@ impl Folder {
     }
 
     pub(super) fn empty_workspace(&self) -> Result<(), SessionError> {
-        let workspace = self.workspace();
-        let emptied = fs::remove_dir_all(&workspace).and_then(|()| DirBuilder::new().mode(0o700).create(workspace));
+        let (workspace, old) = (self.workspace(), self.spool().join("old"));
+        // Out of the way by one rename: a process that is killed leaves all files or none.
+        let emptied = fs::rename(&workspace, &old)
+            .and_then(|()| DirBuilder::new().mode(0o700).create(workspace))
+            .and_then(|()| fs::remove_dir_all(old));
         emptied.map_err(SessionError::io("remove the session's files"))
     }
 
-    /// Removes what a killed process left unfinished.
+    /// Removes what a killed process left unfinished, and makes what it had just moved away.
     fn tidy(&self) {
         for name in ["session.tmp", "state.tmp"] {
             let _ = fs::remove_file(self.path.join(name));
         }
         for spooled in fs::read_dir(self.spool()).into_iter().flatten().flatten() {
-            let _ = fs::remove_file(spooled.path());
+            let path = spooled.path();
+            let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(path));
         }
+        let _ = DirBuilder::new().mode(0o700).create(self.workspace());
     }
 
     /// From now on no process will find the session.
