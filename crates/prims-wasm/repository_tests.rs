@@ -236,7 +236,7 @@ fn the_tests_that_documents_name_exist() {
     // These name tests by their names alone.
     let sources: String = tracked()
         .iter()
-        .filter(|path| path.extension().is_some_and(|e| e == "rs"))
+        .filter(|path| path.extension().is_some_and(|e| e == "rs" || e == "py"))
         .map(|p| text(p))
         .collect();
     let architecture = read("ARCHITECTURE.md");
@@ -255,7 +255,9 @@ fn the_tests_that_documents_name_exist() {
             .filter(|name| !name.starts_with('_'))
             .filter(|name| name.matches('_').count() > 2 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
         {
-            let known = sources.contains(&format!("fn {name}()")) || read("Cargo.toml").contains(&format!("{name} ="));
+            let known = sources.contains(&format!("fn {name}()"))
+                || sources.contains(&format!("def {name}(self)"))
+                || read("Cargo.toml").contains(&format!("{name} ="));
             assert!(known, "{document} names `{name}`");
         }
     }
