@@ -383,11 +383,8 @@ impl Sessions {
         id: &str,
         work: impl FnOnce(&Workspace) -> Result<T, super::workspace::Error>,
     ) -> Result<T, Error> {
-        let files = self.used(who, id)?;
         self.0.usage.room()?;
-        let done = work(&files);
-        self.0.usage.changes(files.folder());
-        Ok(done?)
+        self.with_fewer_files(who, id, work)
     }
 
     /// The same for what takes from them.
