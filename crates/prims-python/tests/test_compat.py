@@ -1,9 +1,11 @@
 """What mcp-run-python has. What is expected here is what that package answers, unless a test says otherwise."""
 
+import json
+import subprocess
 import unittest
 
 import prims_wasm
-from prims_wasm import InstallError, async_prepare_deno_env, code_sandbox, prepare_deno_env, prepare_env
+from prims_wasm import InstallError, async_prepare_deno_env, code_sandbox, prepare_deno_env, prepare_env, run_mcp_server
 
 
 class CodeSandbox(unittest.IsolatedAsyncioTestCase):
@@ -83,6 +85,21 @@ class Environments(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(env.args[4:], ["streamable-http", "--return-mode", "xml", "--port", "3002", "--disable-networking"])
         with self.assertRaises(ValueError), prepare_env("stdio", http_port=1):
             pass
+
+    def test_the_server_runs(self):
+        self.assertEqual(run_mcp_server("example", dependencies=["numpy"]), 0)
+        arguments = {"name": "run_python_code", "arguments": {"python_code": "print('x')\n6 * 7"}}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": arguments}
+        with prepare_env("stdio", return_mode="json") as env:
+            command = [env.command, *env.args]
+            with subprocess.Popen(command, cwd=env.cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+                server.stdin.write(json.dumps(call) + "\n")
+                server.stdin.flush()
+                reply = json.loads(server.stdout.readline())
+                server.stdin.close()
+                self.assertEqual(server.wait(60), 0)
+        text = json.loads(reply["result"]["content"][0]["text"])
+        self.assertEqual(text, {"status": "success", "output": ["x"], "return_value": 42})
 
     async def test_the_asynchronous_one(self):
         async with async_prepare_deno_env("stdio") as env:
