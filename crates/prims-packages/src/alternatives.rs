@@ -88,10 +88,7 @@ pub(crate) fn instead(name: &Name, bundled: &[(Name, Version)]) -> String {
             .take(MAX_LISTED)
             .map(|(name, version)| format!("`{name}=={version}`"));
         let listed: Vec<String> = listed.collect();
-        parts.push(format!(
-            "packages with native code that run here: {}",
-            listed.join(", ")
-        ));
+        parts.push(format!("bundled packages: {}", listed.join(", ")));
     }
     parts.join("; ")
 }
@@ -114,7 +111,7 @@ mod tests {
         let hint = instead(&Name::parse("ujson").unwrap(), &bundled);
         assert_eq!(
             hint,
-            "`json` is in the standard library; packages with native code that run here: `numpy==2.4.6`"
+            "`json` is in the standard library; bundled packages: `numpy==2.4.6`"
         );
         assert_eq!(instead(&Name::parse("unheard-of").unwrap(), &[]), "");
     }

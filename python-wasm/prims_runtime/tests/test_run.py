@@ -1,17 +1,12 @@
 """What a program sees, and how its end is reported."""
 
-import argparse
-import dataclasses
 import json
 import os
 import sys
-import typing
 import unittest
 
 from . import support
 from .support import Case, run
-
-from prims_runtime import _program  # noqa: E402, I001
 
 
 class Values(Case):
@@ -213,34 +208,6 @@ class Main(Case):
             "unittest.main(argv=['x'], exit=False).result.wasSuccessful()"
         )
         self.assertIs(self.value(code), True)
-
-
-class Compiled(unittest.TestCase):
-    SOURCES = (
-        "", "# nothing", "1 + 1", "'text'", "x = 1", "x = 1\nx", "f'{1:>{2}}'\nawait f()", "[i for i in range(3)]\n", "def f():\n    'd'\nf\n;",
-        "from __future__ import annotations\nx: int = 1\nx", "if True:\n    1", "(y := 5,\n 6)", "lambda: (yield)", "ä = 'ü'\nä", "a.b[c](*d)",
-    )  # fmt: skip
-
-    @unittest.skipUnless(support.IN_GUEST, "a host's Python has one of the two ways only")
-    def test_in_one_step_as_in_several(self):
-        for source in self.SOURCES:
-            with self.subTest(source):
-                found = []
-                for way in (_program.compile_program, _program.compile_in_steps):
-                    try:
-                        found.append(way(source, "<code>", _program.VALUE))
-                    except SyntaxError as error:
-                        found.append((error.msg, error.args[1]))
-                self.assertEqual(found[0], found[1])
-                self.assertEqual(type(found[0]), type(found[1]))
-
-    @unittest.skipUnless(support.IN_GUEST, "a host's Python has one of the two ways only")
-    def test_the_standard_library_too(self):
-        for module in (argparse, dataclasses, json, typing):
-            with open(module.__file__) as file:
-                source = file.read()
-            ways = (_program.compile_program, _program.compile_in_steps)
-            self.assertEqual(*(way(source, "<code>", _program.VALUE) for way in ways))
 
 
 class Continued(Case):

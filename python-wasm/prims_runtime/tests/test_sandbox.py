@@ -217,12 +217,6 @@ class Names(Case):
 
 
 class Missing(Case):
-    # Where this suite is run by a host's Python, that host has users and its own folder of that name.
-    @unittest.skipUnless(support.IN_GUEST, "the platform has its own")
-    def test_files_belong_to_the_program(self):
-        code = "import os\nhere = os.stat('/workspace')\n[here.st_uid == os.getuid(), here.st_gid == os.getgid(), hasattr(os, 'geteuid')]"
-        self.assertEqual(self.value(code), [True, True, False])
-
     def test_callbacks_around_forks(self):
         code = "import os\nos.register_at_fork(before=int, after_in_child=int)\nos.fork()"
         self.assertEqual((self.raises(code, "PermissionError").error["message"], run(code).out), (PROCESSES, ""))
