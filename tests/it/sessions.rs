@@ -547,9 +547,15 @@ fn a_reset_session_begins_anew() {
         "(False, 'x')"
     );
     does(&sessions, &handle, "x = 2");
+    // What an earlier reset could not remove is not in the way of this one.
+    let of_session = folder.path().join("sessions").join(&handle);
+    std::fs::create_dir_all(of_session.join("spool/old/left")).expect("it is made");
     sessions.reset(&handle, None, true).expect("it is there");
     drop(sessions);
+    // A process that was killed between removing a state and its log leaves the log.
+    std::fs::write(of_session.join("log-7"), "of no state").expect("it is written");
     let sessions = open(folder.path(), DEFAULT);
+    assert!(!of_session.join("log-7").exists() && !of_session.join("spool/old").exists());
     assert_eq!(
         value(&sessions, &handle, "import os\n('x' in globals(), os.listdir())"),
         "(False, [])"

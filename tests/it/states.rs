@@ -724,6 +724,57 @@ fn a_session_goes_on_alike_in_its_instance_and_in_another() {
 }
 
 #[test]
+fn an_instance_waits_unless_it_has_written_much_or_others_came_later() {
+    let cache = prims_cache::Cache::open(None).expect("the usual cache");
+    let index = BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
+    let alone = Interpreter::new(guest(&cache), index, cache, Options::default()).expect("the guest compiles");
+    let image = alone.prepare(&[]).expect("it needs no packages").image;
+    let does = |from: Option<&State>, code: &str| {
+        let run = image
+            .run_stateful(from, &Invocation::new(code), ROOMY)
+            .expect("the host does its part");
+        match run.kept {
+            Kept::State(state) => state,
+            Kept::Nothing(reason) => panic!("{code}: {reason}"),
+        }
+    };
+    let first = does(None, "x = 1");
+    assert!(first.is_waiting());
+    let second = does(Some(&first), "x = 2");
+    assert!(second.is_waiting() && !first.is_waiting(), "the same instance went on");
+    // The fork has the instance, the session itself begins with the pages.
+    let fork = does(Some(&second.clone()), "x += 1");
+    let third = does(Some(&second), "x += 10");
+    assert!(fork.is_waiting() && third.is_waiting() && !second.is_waiting());
+    let others: Vec<State> = (0..4).map(|k| does(None, &format!("y = {k}"))).collect();
+    assert!(others.iter().all(State::is_waiting) && !fork.is_waiting() && !third.is_waiting());
+    let large = does(None, "x = bytearray(b'x') * (40 << 20)");
+    assert!(!large.is_waiting());
+}
+
+#[test]
+fn a_log_may_change_most_of_its_state() {
+    let mut session = Session::new(&[]);
+    session.does("x = [bytearray(4096) for _ in range(5000)]\nfor b in x: b[0] = 1");
+    let before = session.state.clone().expect("a state");
+    let mut logged = Logged::new(&before);
+    session.does("for b in x: b[0] = 2");
+    let after = session.state.clone().expect("a state");
+    assert!(
+        logged.append(&session.image, &before, &after),
+        "5,000 lines are no large change"
+    );
+    let (base, path) = (logged.folder.path().join("state"), logged.folder.path().join("log"));
+    std::fs::write(&path, &logged.log).expect("it is written");
+    let limit = after.bytes() + (1 << 20);
+    let (read, problem) = session
+        .image
+        .read_state_with_log(&base, &path, limit)
+        .expect("it reads");
+    assert!(whole(&read) == whole(&after) && problem.is_none(), "{problem:?}");
+}
+
+#[test]
 fn garbage_does_not_pile_up_in_a_state() {
     let mut session = Session::new(&[]);
     session.does("x = 1");

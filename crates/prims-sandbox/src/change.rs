@@ -18,7 +18,7 @@
 use crate::error::Error;
 use crate::link::LinkageRecord;
 use crate::memory::Mapped;
-use crate::pages::{PAGE, Page, Pages, original};
+use crate::pages::{PAGE, Page, Pages, is_zero, original, shared};
 use crate::state::{Inner, StateProblem};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -129,6 +129,11 @@ pub(crate) fn encode(
     Ok(Some((bytes, end)))
 }
 
+fn page_numbers(bytes: &[u8]) -> Vec<u32> {
+    let numbers = bytes.as_chunks::<4>().0.iter();
+    numbers.map(|number| u32::from_le_bytes(*number)).collect()
+}
+
 fn digest(before: &Digest, header: &[u8], rest: &[u8]) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("prims-wasm state log 1");
     hasher.update(before).update(header).update(rest);
@@ -200,6 +205,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) limit: u64,
     pub(crate) memory: usize,
     pub(crate) pages: BTreeMap<u32, Page>,
+    /// How many of them hold something.
+    held: usize,
     pub(crate) linkage: Option<LinkageRecord>,
     digest: Digest,
 }
@@ -212,11 +219,13 @@ impl<'a> Replay<'a> {
         digest: Digest,
         limit: u64,
     ) -> Replay<'a> {
+        let by_number = pages.to_map();
         Replay {
             image,
             limit,
             memory: pages.len(),
-            pages: pages.to_map(),
+            held: by_number.values().filter(|page| !is_zero(page)).count(),
+            pages: by_number,
             linkage,
             digest,
         }
@@ -269,28 +278,31 @@ impl<'a> Replay<'a> {
         let [numbers, masks, gone, linkage] = parts;
         let fits = crate::state::memory_fits(found.memory, self.image.len() as u64);
         let lines: u64 = masks.iter().map(|byte| u64::from(byte.count_ones())).sum();
-        if !fits || lines * LINE as u64 != rest.len() as u64 {
+        let (numbers, gone) = (page_numbers(numbers), page_numbers(gone));
+        let ascending = [&numbers, &gone].iter().all(|list| list.is_sorted_by(|a, b| a < b));
+        if !fits || !ascending || lines * LINE as u64 != rest.len() as u64 {
             return Err(damaged);
         }
         let linkage = match linkage {
             [] => None,
             text => Some(serde_json::from_slice(text).map_err(|_| damaged)?),
         };
-        let mut pages = vec![];
-        let listed = numbers.as_chunks::<4>().0.iter().zip(masks.as_chunks::<8>().0);
-        for (number, mask) in listed {
-            let (number, mask) = (u32::from_le_bytes(*number), u64::from_le_bytes(*mask));
-            let bytes = (self.pages.len() + pages.len() + 1) as u64 * PAGE as u64;
-            if bytes > self.limit {
-                let limit = self.limit;
+        let is_held = |number: &&u32| self.pages.get(number).is_some_and(|page| !is_zero(page));
+        let replaced = numbers.iter().chain(&gone).filter(is_held).count();
+        let mut held = self.held.saturating_sub(replaced);
+        let mut pages = Vec::with_capacity(numbers.len());
+        for (number, mask) in numbers.into_iter().zip(masks.as_chunks::<8>().0) {
+            let page = self.page(number, u64::from_le_bytes(*mask), &mut rest);
+            held += usize::from(!is_zero(&page));
+            let (bytes, limit) = (held as u64 * PAGE as u64, self.limit);
+            if bytes > limit {
                 return Err(StateProblem::TooLarge { bytes, limit });
             }
-            pages.push((number, self.page(number, mask, &mut rest)));
+            pages.push((number, page));
         }
-        for number in gone.as_chunks::<4>().0 {
-            self.pages.remove(&u32::from_le_bytes(*number));
-        }
+        gone.iter().for_each(|number| drop(self.pages.remove(number)));
         self.pages.extend(pages);
+        self.held = held;
         self.memory = found.memory as usize;
         self.linkage = linkage.or(self.linkage.take());
         Ok(())
@@ -310,6 +322,6 @@ impl<'a> Replay<'a> {
                 *lines = left;
             }
         }
-        Arc::new(page)
+        shared(page)
     }
 }

@@ -100,9 +100,10 @@ impl Pages {
 
     /// The opposite of [`Pages::to_map`]. `None` unless all are within a memory of `len` bytes.
     pub(crate) fn from_map(len: usize, pages: BTreeMap<u32, Page>) -> Option<Pages> {
-        let shared = |page: Page| if *page == **ZERO { Arc::clone(&ZERO) } else { page };
-        let pages = pages.into_iter().map(|(number, page)| (number, Some(shared(page))));
-        Pages::new(len, pages.collect())
+        Pages::new(
+            len,
+            pages.into_iter().map(|(number, page)| (number, Some(page))).collect(),
+        )
     }
 
     /// Pages as read from a file. `None` unless they are in order and within a memory of `len` bytes.
@@ -159,6 +160,16 @@ pub(crate) fn original(pristine: &[u8], number: u32) -> &[u8] {
     pristine.get(at..at + PAGE).unwrap_or(&ZERO[..])
 }
 
-fn is_zero(page: &Page) -> bool {
+/// A page of its own, or the one that all pages of zeros are.
+pub(crate) fn shared(page: [u8; PAGE]) -> Page {
+    if page == **ZERO {
+        Arc::clone(&ZERO)
+    } else {
+        Arc::new(page)
+    }
+}
+
+/// Whether it is that one.
+pub(crate) fn is_zero(page: &Page) -> bool {
     Arc::ptr_eq(page, &ZERO)
 }

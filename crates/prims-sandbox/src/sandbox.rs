@@ -510,7 +510,7 @@ impl Image {
         let kept = match kept {
             Some((Kept::State(state), true)) => {
                 self.let_wait(&state, ready);
-                if call.is_some_and(|call| call.from.is_none()) {
+                if self.wants_ready() {
                     self.retire(None);
                 }
                 Some(Kept::State(state))
@@ -579,6 +579,10 @@ impl Image {
         Ok((store, instance))
     }
 
+    fn wants_ready(&self) -> bool {
+        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).len() < READY
+    }
+
     /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
     fn retire(&self, used: Option<Ready>) {
         let image = Arc::downgrade(&self.0);
@@ -588,8 +592,7 @@ impl Image {
                 return;
             };
             image.0.mapped.clean_one();
-            let waiting = image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).len();
-            if waiting < READY
+            if image.wants_ready()
                 && let Ok(ready) = image.make_ready()
             {
                 image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push(ready);
@@ -598,8 +601,9 @@ impl Image {
     }
 }
 
-/// A restored instance that has not run anything yet, or only the calls of the one session whose state its memory is. It is used for one
-/// run, or for calls of that session as long as each leaves a state, and dropped.
+/// A restored instance that has not run anything yet, or only the calls that led to the state its memory is. It is used for one run, or
+/// for calls as long as each goes on from the state the one before left, and dropped. A session and its forks share a state: the first
+/// of them to go on has the instance, the others begin with its pages.
 pub(crate) struct Ready {
     store: Store<Host>,
     instance: wasmtime::Instance,

@@ -167,6 +167,12 @@ impl State {
         self.0.pages.own_bytes()
     }
 
+    /// Whether the instance that left this state waits for the call that goes on from it. For tests.
+    #[doc(hidden)]
+    pub fn is_waiting(&self) -> bool {
+        self.0.is_waiting()
+    }
+
     /// Bytes of linear memory a run starts with.
     pub fn memory_len(&self) -> usize {
         self.0.pages.len()

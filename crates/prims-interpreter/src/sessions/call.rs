@@ -188,16 +188,18 @@ impl Sessions {
             session.folder.describe(&metadata)?;
         }
         let bytes = state.bytes();
-        {
+        let before = {
             let mut kept = session.kept();
             kept.metadata = metadata;
             kept.calls = number;
             kept.tail = Some(tail);
             kept.has_state = true;
+            let before = kept.resident.as_ref().map_or(0, |_| kept.state_bytes);
             kept.state_bytes = bytes;
             kept.resident = Some((state, self.0.clock.fetch_add(1, Ordering::Relaxed)));
-        }
-        self.make_room(bytes);
+            before
+        };
+        self.make_room(bytes.saturating_sub(before));
         Ok(bytes)
     }
 
@@ -206,7 +208,8 @@ impl Sessions {
     fn make_room(&self, added: u64) {
         // Counts what came in since somebody looked, and not what went: whoever finds it above the bound looks.
         let most = &self.0.resident;
-        if most.fetch_add(added, Ordering::Relaxed) + added <= self.0.settings.resident_bytes {
+        let counted = most.fetch_add(added, Ordering::Relaxed) + added;
+        if counted <= self.0.settings.resident_bytes {
             return;
         }
         let sessions: Vec<_> = self.table().values().cloned().collect();
@@ -227,7 +230,10 @@ impl Sessions {
             session.kept().resident = None;
             bytes -= freed;
         }
-        most.store(bytes, Ordering::Relaxed);
+        // What comes in meanwhile is counted, not seen.
+        let _ = most.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
+            Some(now.saturating_sub(counted.saturating_sub(bytes)))
+        });
     }
 
     /// Finds what a run of a stateful session starts from.

@@ -11,11 +11,13 @@
 //! ```
 //!
 //! Everything but a log appears under its name by one rename. A log grows by one write for each run, and what a write left unfinished is
-//! not read; only the process that wrote a state appends to its log, and not after it was shared with a fork. A state gets a new name each time, and the one before stays until the new
-//! one has reached the disk: a process that is killed leaves the last or the one before, and so does a machine that loses power.
+//! not read. Nothing is appended to a log any more once it would be long (see [`Image::change`]), its state was shared with a fork or
+//! dropped from memory, a run's memory could not be saved, or another process has the folder: the next run writes a state, under a new
+//! name. The one before stays until that has reached the disk, so a process that is killed leaves the last or the one before, and so
+//! does a machine that loses power.
 //! A folder without `session.json` is one that was not complete, or is on its way out.
 
-use super::sync::{Syncer, Written, log, remove_states_below, state, states};
+use super::sync::{Syncer, Written, log, remove_lone_logs, remove_state, remove_states_below, state, states};
 use super::{Handle, SessionError};
 use prims_sandbox::{Image, LogEnd, State};
 use serde::{Deserialize, Serialize};
@@ -312,7 +314,7 @@ impl Folder {
         {
             return Ok(Tail { end, ..*tail });
         }
-        let end = State::log_of(&self.write(state, number)?)?;
+        let end = self.write(state, number)?;
         Ok(Tail { number, end })
     }
 
@@ -324,38 +326,46 @@ impl Folder {
         if file.metadata()?.len() != tail.end.bytes {
             return Err(std::io::Error::other("the log is not as it was left"));
         }
-        file.write_all_at(change, tail.end.bytes)?;
-        self.force(Written {
+        let written = Written {
             number: tail.number,
             state: false,
             log: true,
-        });
+        };
+        let appended = file
+            .write_all_at(change, tail.end.bytes)
+            .and_then(|()| self.force(written));
+        appended.inspect_err(|_| drop(file.set_len(tail.end.bytes)))
+    }
+
+    /// Sees to it that something reaches the disk: now, if that is what is wanted, else soon.
+    fn force(&self, written: Written) -> std::io::Result<()> {
+        if self.sync {
+            return written.sync(&self.path);
+        }
+        self.syncer.later(&self.path, written);
         Ok(())
     }
 
-    fn force(&self, written: Written) {
-        match self.sync {
-            true => written.sync(&self.path),
-            false => self.syncer.later(&self.path, written),
-        }
-    }
-
-    fn write(&self, state: &State, number: u64) -> Result<File, crate::Error> {
+    fn write(&self, state: &State, number: u64) -> Result<LogEnd, crate::Error> {
         let (temporary, path) = (self.path.join("state.tmp"), self.state(number));
         let commit = SessionError::io("write the session's state");
         let _ = fs::remove_file(&temporary);
         let file = state.write(&temporary).inspect_err(|_| {
             let _ = fs::remove_file(&temporary);
         })?;
+        let end = State::log_of(&file)?;
         // The number may have been that of a state that was removed, if its log was not.
         let _ = fs::remove_file(self.log(number));
-        fs::rename(&temporary, path).map_err(commit)?;
-        self.force(Written {
+        let written = Written {
             number,
             state: true,
             log: false,
-        });
-        Ok(file)
+        };
+        let named = fs::rename(&temporary, path).and_then(|()| self.force(written));
+        named
+            .inspect_err(|_| remove_state(&self.path, number))
+            .map_err(commit)?;
+        Ok(end)
     }
 
     /// The numbers of the states there are, the last one first.
@@ -380,11 +390,13 @@ impl Folder {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
                 Err(error) => return Err(SessionError::io("copy the session's state")(error)),
             };
-            self.force(Written {
+            let written = Written {
                 number,
                 state: true,
                 log: has_log,
-            });
+            };
+            self.force(written)
+                .map_err(SessionError::io("copy the session's state"))?;
         }
         copy_tree(&other.workspace(), &self.workspace()).map_err(SessionError::io("copy the session's files"))
     }
@@ -400,9 +412,10 @@ impl Folder {
     pub(super) fn empty_workspace(&self) -> Result<(), SessionError> {
         let (workspace, old) = (self.workspace(), self.spool().join("old"));
         // Out of the way by one rename: a process that is killed leaves all files or none.
-        let emptied = fs::rename(&workspace, &old)
-            .and_then(|()| DirBuilder::new().mode(0o700).create(workspace))
-            .and_then(|()| fs::remove_dir_all(old));
+        let _ = fs::remove_dir_all(&old);
+        let emptied = fs::rename(&workspace, &old).and_then(|()| DirBuilder::new().mode(0o700).create(workspace));
+        // What stays of them is nobody's, and is removed the next time or when the data folder is opened.
+        let _ = fs::remove_dir_all(old);
         emptied.map_err(SessionError::io("remove the session's files"))
     }
 
@@ -416,6 +429,7 @@ impl Folder {
             let _ = fs::remove_file(&path).or_else(|_| fs::remove_dir_all(path));
         }
         let _ = DirBuilder::new().mode(0o700).create(self.workspace());
+        remove_lone_logs(&self.path);
     }
 
     /// From now on no process will find the session.

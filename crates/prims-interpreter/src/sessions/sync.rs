@@ -28,9 +28,22 @@ pub(super) fn log(folder: &Path, number: u64) -> PathBuf {
 
 /// The numbers of the states in a session's folder.
 pub(super) fn states(folder: &Path) -> Vec<u64> {
+    numbers(folder, STATE)
+}
+
+fn numbers(folder: &Path, prefix: &str) -> Vec<u64> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(STATE)?.parse().ok();
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.strip_prefix(prefix)?.parse().ok();
     entries.filter_map(number).collect()
+}
+
+/// Removes logs whose state is not there any more.
+pub(super) fn remove_lone_logs(folder: &Path) {
+    for number in numbers(folder, LOG) {
+        if !state(folder, number).exists() {
+            let _ = fs::remove_file(log(folder, number));
+        }
+    }
 }
 
 /// Removes the states with lower numbers, and their logs.
@@ -40,7 +53,8 @@ pub(super) fn remove_states_below(folder: &Path, bound: u64) {
     }
 }
 
-fn remove_state(folder: &Path, number: u64) {
+/// Removes a state and its log.
+pub(super) fn remove_state(folder: &Path, number: u64) {
     // A log without its state is never read, a state without its log would be an earlier one.
     let _ = fs::remove_file(state(folder, number));
     let _ = fs::remove_file(log(folder, number));
@@ -58,17 +72,19 @@ pub(super) struct Written {
 
 impl Written {
     /// Waits until it is on the disk; then the states before it are not needed any more.
-    pub(super) fn sync(self, folder: &Path) {
+    pub(super) fn sync(self, folder: &Path) -> std::io::Result<()> {
         let force = |wanted, path: PathBuf| match wanted {
             true => File::open(path)?.sync_data(),
             false => Ok(()),
         };
-        let on_disk = force(self.state, state(folder, self.number))
-            .and_then(|()| force(self.log, log(folder, self.number)))
-            .and_then(|()| File::open(folder)?.sync_all());
-        if on_disk.is_ok() {
+        force(self.state, state(folder, self.number))?;
+        force(self.log, log(folder, self.number))?;
+        File::open(folder)?.sync_all()?;
+        // A log says nothing of whether the state it belongs to was forced.
+        if self.state {
             remove_states_below(folder, self.number);
         }
+        Ok(())
     }
 }
 
@@ -139,6 +155,9 @@ fn work(pending: &Weak<Pending>) {
         }
         std::thread::sleep(DELAY);
         let taken = std::mem::take(&mut *pending.states());
-        taken.into_iter().for_each(|(folder, written)| written.sync(&folder));
+        for (folder, written) in taken {
+            // Not on the disk, then: the states before it stay.
+            let _ = written.sync(&folder);
+        }
     }
 }
