@@ -2,10 +2,11 @@
 
 use crate::auth::Caller;
 use crate::rest::{CodeInterpreter, ExecuteRequest, ExecuteResponse, Problem, is_bounded};
+use crate::server::handler::greeted;
 use crate::server::{AppState, Service};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeResult,
-    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeRequestParams,
+    InitializeResult, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -59,6 +60,14 @@ impl ServerHandler for Bee {
     fn get_info(&self) -> ServerConfig {
         let implementation = Implementation::new("Python Interpreter", env!("CARGO_PKG_VERSION"));
         InitializeResult::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(implementation)
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        greeted(self, request, &context)
     }
 
     async fn list_tools(

@@ -50,7 +50,7 @@ pub use sessions::Sessions;
 pub(crate) use state::Shared;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
-pub(crate) use tools::run_code::{Blame, blame, facts};
+pub(crate) use tools::run_code::{Blame, MAX_CODE, MAX_ENV, blame, facts, is_variable};
 
 /// So many random bytes as hexadecimal digits.
 fn random_hex<const BYTES: usize>() -> std::io::Result<String> {
