@@ -219,6 +219,25 @@ fn files_go_in_and_out_and_outlive_the_process() {
     ] {
         assert!(head.contains(line), "{head}");
     }
+    // A download that was cut off goes on, although the file has been used since.
+    let tag = head
+        .lines()
+        .find_map(|line| line.strip_prefix("etag: "))
+        .expect("a tag");
+    let part = |tag: &str| {
+        let headers = [("Range", "bytes=299990-"), ("If-Range", tag)];
+        server.send(&request("GET", &format!("/v1/files/{out}"), b"", &headers))
+    };
+    let rest = part(tag);
+    assert!(
+        rest.starts_with(b"HTTP/1.1 206") && rest.ends_with(&reversed[299_990..]),
+        "{}",
+        String::from_utf8_lossy(&rest[..rest.len() - 10])
+    );
+    assert!(part("\"other\"").starts_with(b"HTTP/1.1 200"));
+    let behind = server.get(&format!("/v1/files/{out}"), &[("Range", "bytes=300000-")]);
+    assert_eq!((behind.status, behind.body.as_str()), (416, ""));
+    assert_eq!(behind.header("content-range"), Some("bytes */300000"));
     for path in [
         "0",
         "..%2fsecret",

@@ -7,7 +7,6 @@ use crate::console;
 use crate::http;
 use crate::rest::{CodeInterpreter, Retention, Store, grpc, routes};
 use crate::settings::{Choice, LogLevel, Origin, Settings};
-use axum::Router;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,9 +44,11 @@ pub(in crate::commands) fn serve_rest(arguments: &ServeRest, cache_dir: Option<&
         None => None,
     };
     let routes = http::Routes {
+        mcp: None,
         rest: Some(routes(interpreter)),
         grpc,
-        ..http::Routes::of(Router::new())
+        artifacts: http::Kept::Nowhere,
+        refusals: http::Refusals::default(),
     };
     over_http_telling(
         &program,
