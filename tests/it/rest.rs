@@ -348,6 +348,88 @@ fn the_edge_protects_rest_as_it_does_mcp() {
     // Somebody else's file is not there.
     assert_eq!(server.get(&path, &[bob]).status, 404);
     assert_eq!(server.get(&path, &[]).status, 401);
+    // What a server lacks it lacks for everybody.
+    for path in ["/artifacts/x?session_id=a", "/mcp", "/nowhere"] {
+        let answer = server.get(path, &[]);
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (404, "{\"detail\":\"Not Found\"}"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn runs_that_do_not_come_to_run_are_counted() {
+    let server = Rest::start(&[
+        "--no-grpc",
+        "--concurrency",
+        "1",
+        "--queue",
+        "0",
+        "--max-workspaces",
+        "1",
+    ]);
+    server.execute(&json!({"source_code": ""}));
+    let uploaded = server.post("/v1/files", b"content", &[]);
+    let id = serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone();
+    let unknown = json!({"source_code": "", "files": {"/workspace/a": "0"}}).to_string();
+    assert_eq!(server.post("/v1/execute", unknown.as_bytes(), &[]).status, 404);
+    let taken = json!({"source_code": "", "files": {"/workspace/a": id, "/workspace/a/b": id}}).to_string();
+    assert_eq!(server.post("/v1/execute", taken.as_bytes(), &[]).status, 422);
+    let endless = json!({"source_code": "while True: pass", "timeout": 300}).to_string();
+    let mut holding = server.open();
+    holding
+        .write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[]))
+        .expect("it reads");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(server.post("/v1/execute", endless.as_bytes(), &[]).status, 503);
+    let figures = server.get("/metrics", &[]).body;
+    for line in [
+        "prims_runs_total{outcome=\"success\"} 1\n",
+        "prims_runs_total{outcome=\"refused\"} 2\n",
+        "prims_runs_total{outcome=\"busy\"} 1\n",
+        "prims_runs_total{outcome=\"fault\"} 0\n",
+    ] {
+        assert!(figures.contains(line), "{figures}");
+    }
+    drop(holding);
+    let server = Rest::start(&["--no-grpc", "--deps", "no-such-package-anywhere"]);
+    let done = server.execute(&json!({"source_code": ""}));
+    assert_eq!(done["exit_code"], 1, "{done}");
+    let figures = server.get("/metrics", &[]).body;
+    assert!(
+        figures.contains("prims_runs_total{outcome=\"install_error\"} 1\n"),
+        "{figures}"
+    );
+}
+
+#[test]
+fn files_that_are_given_come_back_only_if_they_were_written_to() {
+    let server = Rest::start(&["--no-grpc"]);
+    let upload = |content: &[u8]| {
+        let uploaded = server.post("/v1/files", content, &[]);
+        serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone()
+    };
+    let (one, other) = (upload(b"one"), upload(b"two"));
+    let given: serde_json::Map<_, _> = ["read", "same", "other", "moved", "gone", "touched"]
+        .map(|name| (format!("/workspace/{name}"), one.clone()))
+        .into_iter()
+        .collect();
+    let code = "import os\nprint(sorted(os.listdir('.')), open('read').read())\nopen('same', 'r+').write('one')\nopen('other', 'r+').write('two')\nos.rename('gone', 'moved')\nos.utime('touched', (1, 1))\nopen('new', 'w').write('two')";
+    let done = server.execute(&json!({"source_code": code, "files": given}));
+    assert_eq!(
+        done["stdout"], "['gone', 'moved', 'other', 'read', 'same', 'touched'] one\n",
+        "{done}"
+    );
+    let expected = json!({
+        "/workspace/moved": one,
+        "/workspace/new": other,
+        "/workspace/other": other,
+        "/workspace/same": one,
+        "/workspace/touched": one,
+    });
+    assert_eq!(done["files"], expected);
 }
 
 /// What brought the BeeAI code interpreter down, or let code out of its workspace.

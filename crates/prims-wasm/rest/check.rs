@@ -245,8 +245,9 @@ impl Fields<'_> {
                     Some(ctx),
                 );
             }
+            let is_text = id.is_string();
             let id = self.string(&[name, &path], &id);
-            if !id.is_empty() && !is_identifier(&id) || id.is_empty() && self.invalid.is_empty() {
+            if is_text && !is_identifier(&id) {
                 self.pattern(&[name, &path], ID_PATTERN, &id);
             }
             files.insert(path, id);
@@ -356,7 +357,9 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         assert_eq!(
-            wrong(r#"{"files": {"a": "ok", "/workspace/b": "no!"}, "env": {"A": 1}, "timeout": 301}"#),
+            wrong(
+                r#"{"files": {"a": "ok", "/workspace/b": "no!", "/workspace/c": "", "/workspace/d": 1}, "env": {"A": 1}, "timeout": 301}"#
+            ),
             [
                 json!(["missing", ["body", "source_code"], "Field required"]),
                 json!([
@@ -368,6 +371,16 @@ mod tests {
                     "string_pattern_mismatch",
                     ["body", "files", "/workspace/b"],
                     "String should match pattern '^[0-9a-zA-Z_-]{1,255}$'"
+                ]),
+                json!([
+                    "string_pattern_mismatch",
+                    ["body", "files", "/workspace/c"],
+                    "String should match pattern '^[0-9a-zA-Z_-]{1,255}$'"
+                ]),
+                json!([
+                    "string_type",
+                    ["body", "files", "/workspace/d"],
+                    "Input should be a valid string"
                 ]),
                 json!(["string_type", ["body", "env", "A"], "Input should be a valid string"]),
                 json!([

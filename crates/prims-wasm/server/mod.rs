@@ -47,6 +47,7 @@ pub use handler::Server;
 pub use http::{endpoint, endpoint_of};
 pub(crate) use http::{endpoint_with, not_a_message};
 pub use sessions::Sessions;
+pub(crate) use sessions::{Full, RunFolder};
 pub(crate) use state::Shared;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
