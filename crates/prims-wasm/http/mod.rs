@@ -266,8 +266,8 @@ impl Server {
         Ok(Server {
             listener,
             address,
+            bounds: bounds(server).within_system(1 + usize::from(grpc.is_some())),
             grpc,
-            bounds: bounds(server),
             edge,
             abandon: service.abandon,
         })
@@ -323,7 +323,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 fn bounds(server: &ServerSettings) -> Bounds {
-    let bounds = Bounds {
+    Bounds {
         times: Times {
             header: server.header_timeout,
             idle: server.idle_timeout,
@@ -332,8 +332,7 @@ fn bounds(server: &ServerSettings) -> Bounds {
         connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX).max(1),
         drain: server.drain_timeout,
         protocol: Protocol::Http1,
-    };
-    bounds.within_system()
+    }
 }
 
 /// The address of the MCP endpoint as clients know it.
