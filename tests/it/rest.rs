@@ -361,15 +361,7 @@ fn the_edge_protects_rest_as_it_does_mcp() {
 
 #[test]
 fn runs_that_do_not_come_to_run_are_counted() {
-    let server = Rest::start(&[
-        "--no-grpc",
-        "--concurrency",
-        "1",
-        "--queue",
-        "0",
-        "--max-workspaces",
-        "1",
-    ]);
+    let server = Rest::start(&["--no-grpc", "--concurrency", "1", "--queue", "0"]);
     server.execute(&json!({"source_code": ""}));
     let uploaded = server.post("/v1/files", b"content", &[]);
     let id = serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone();
@@ -576,6 +568,44 @@ fn the_rest_interface_can_stand_beside_mcp() {
     let mut bytes = vec![];
     let _ = stream.read_to_end(&mut bytes);
     assert_eq!(Answer::read(&bytes).status, 404);
+}
+
+#[test]
+fn runs_find_no_room_where_workspaces_have_taken_it() {
+    let server = super::mcp::Http::start(&["--rest", "--max-workspaces", "1k"]);
+    let ask = |path: &str, body: &str| {
+        let answer = Answer::read(&{
+            let mut stream = server.open();
+            let asked = request("POST", path, body.as_bytes(), &[]);
+            stream.write_all(&asked).expect("it reads");
+            let mut bytes = vec![];
+            let _ = stream.read_to_end(&mut bytes);
+            bytes
+        });
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        (answer.status, body)
+    };
+    let write = json!({"source_code": "open('a', 'w').write('x')"}).to_string();
+    assert_eq!(ask("/v1/execute", &write).1["exit_code"], 0);
+    let large = super::mcp::run(1, "open('output/large', 'w').write('x' * 2000)");
+    assert_eq!(server.post(&large, &[]).status, 200);
+    let (status, done) = ask("/v1/execute", &write);
+    assert!(
+        status == 200 && done["stderr"].as_str().is_some_and(|text| text.contains("OSError")),
+        "{done}"
+    );
+    let print = json!({"source_code": "print(1)"}).to_string();
+    assert_eq!(ask("/v1/execute", &print).1["stdout"], "1\n");
+    let (_, kept) = ask("/v1/files", "\"kept\"");
+    let with_files = json!({"source_code": "", "files": {"/workspace/a": kept["id"]}}).to_string();
+    let (status, refused) = ask("/v1/execute", &with_files);
+    assert!(
+        status == 503
+            && refused["detail"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("the workspaces of this server hold 2000 bytes")),
+        "{refused}"
+    );
 }
 
 #[test]
