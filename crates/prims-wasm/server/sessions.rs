@@ -507,11 +507,7 @@ impl Sessions {
         let folder = match ready {
             Some(folder) => folder,
             // Code that writes nothing needs no room.
-            None => self.new_folder(if room.is_ok() {
-                self.0.settings.workspace_bytes
-            } else {
-                0
-            })?,
+            None => self.new_folder(room.is_ok())?,
         };
         let files = folder.open()?;
         prepare(&files)?;
@@ -538,18 +534,15 @@ impl Sessions {
     /// It cannot be made.
     pub(crate) fn scratch(&self) -> std::io::Result<(RunFolder, Result<(), Full>)> {
         let room = self.0.usage.room();
-        let folder = self.new_folder(if room.is_ok() {
-            self.0.settings.workspace_bytes
-        } else {
-            0
-        })?;
+        let folder = self.new_folder(room.is_ok())?;
         for entry in std::fs::read_dir(folder.path())?.flatten() {
             std::fs::remove_dir(entry.path())?;
         }
         Ok((folder, room))
     }
 
-    fn new_folder(&self, bytes: u64) -> std::io::Result<RunFolder> {
+    fn new_folder(&self, has_room: bool) -> std::io::Result<RunFolder> {
+        let bytes = if has_room { self.0.settings.workspace_bytes } else { 0 };
         let quota = FolderQuota::new(bytes, self.0.settings.workspace_files);
         let folder = self.0.temporary.path().join(random_name()?);
         RunFolder::make(folder, quota, self.0.sweeper.clone())

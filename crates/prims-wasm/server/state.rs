@@ -124,6 +124,12 @@ impl AppState {
         }
     }
 
+    /// Counts a run whose arguments cannot be followed.
+    pub(crate) fn count_refused(&self) {
+        let facts = RunFacts::nothing_ran(super::Blame::Request.counted(), Duration::ZERO);
+        self.0.observer.finished(&facts);
+    }
+
     /// Removes sessions that have expired. May block.
     pub fn expire(&self) {
         self.0.sessions.expire();

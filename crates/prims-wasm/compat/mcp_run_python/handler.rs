@@ -397,10 +397,7 @@ impl ServerHandler for Handler {
             let message = format!("MCP error -32602: Tool {name} not found");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let arguments = arguments(request.arguments).inspect_err(|_| {
-            let facts = RunFacts::nothing_ran(Blame::Request.counted(), Duration::ZERO);
-            self.state.0.observer.finished(&facts);
-        })?;
+        let arguments = arguments(request.arguments).inspect_err(|_| self.state.count_refused())?;
         let origin = self.origin(&context);
         let level = match context.meta.protocol_version() {
             Some(_) => context.meta.log_level(),

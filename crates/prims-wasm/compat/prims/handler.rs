@@ -326,7 +326,12 @@ impl ServerHandler for Handler {
         let given = request.arguments.clone().unwrap_or_default();
         let mut arguments = match self.translated(&tool, given) {
             Ok(arguments) => arguments,
-            Err(message) => return Ok(failed(&tool, &message)),
+            Err(message) => {
+                if tool == "run_code" {
+                    self.state().count_refused();
+                }
+                return Ok(failed(&tool, &message));
+            }
         };
         let session = match self.session(&context).await {
             Ok(session) => session,
