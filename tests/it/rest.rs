@@ -219,6 +219,25 @@ fn files_go_in_and_out_and_outlive_the_process() {
     ] {
         assert!(head.contains(line), "{head}");
     }
+    // A download that was cut off goes on, although the file has been used since.
+    let tag = head
+        .lines()
+        .find_map(|line| line.strip_prefix("etag: "))
+        .expect("a tag");
+    let part = |tag: &str| {
+        let headers = [("Range", "bytes=299990-"), ("If-Range", tag)];
+        server.send(&request("GET", &format!("/v1/files/{out}"), b"", &headers))
+    };
+    let rest = part(tag);
+    assert!(
+        rest.starts_with(b"HTTP/1.1 206") && rest.ends_with(&reversed[299_990..]),
+        "{}",
+        String::from_utf8_lossy(&rest[..rest.len() - 10])
+    );
+    assert!(part("\"other\"").starts_with(b"HTTP/1.1 200"));
+    let behind = server.get(&format!("/v1/files/{out}"), &[("Range", "bytes=300000-")]);
+    assert_eq!((behind.status, behind.body.as_str()), (416, ""));
+    assert_eq!(behind.header("content-range"), Some("bytes */300000"));
     for path in [
         "0",
         "..%2fsecret",
@@ -329,6 +348,80 @@ fn the_edge_protects_rest_as_it_does_mcp() {
     // Somebody else's file is not there.
     assert_eq!(server.get(&path, &[bob]).status, 404);
     assert_eq!(server.get(&path, &[]).status, 401);
+    // What a server lacks it lacks for everybody.
+    for path in ["/artifacts/x?session_id=a", "/mcp", "/nowhere"] {
+        let answer = server.get(path, &[]);
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (404, "{\"detail\":\"Not Found\"}"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn runs_that_do_not_come_to_run_are_counted() {
+    let server = Rest::start(&["--no-grpc", "--concurrency", "1", "--queue", "0"]);
+    server.execute(&json!({"source_code": ""}));
+    let uploaded = server.post("/v1/files", b"content", &[]);
+    let id = serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone();
+    let unknown = json!({"source_code": "", "files": {"/workspace/a": "0"}}).to_string();
+    assert_eq!(server.post("/v1/execute", unknown.as_bytes(), &[]).status, 404);
+    let taken = json!({"source_code": "", "files": {"/workspace/a": id, "/workspace/a/b": id}}).to_string();
+    assert_eq!(server.post("/v1/execute", taken.as_bytes(), &[]).status, 422);
+    let endless = json!({"source_code": "while True: pass", "timeout": 300}).to_string();
+    let mut holding = server.open();
+    holding
+        .write_all(&request("POST", "/v1/execute", endless.as_bytes(), &[]))
+        .expect("it reads");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(server.post("/v1/execute", endless.as_bytes(), &[]).status, 503);
+    let figures = server.get("/metrics", &[]).body;
+    for line in [
+        "prims_runs_total{outcome=\"success\"} 1\n",
+        "prims_runs_total{outcome=\"refused\"} 2\n",
+        "prims_runs_total{outcome=\"busy\"} 1\n",
+        "prims_runs_total{outcome=\"fault\"} 0\n",
+    ] {
+        assert!(figures.contains(line), "{figures}");
+    }
+    drop(holding);
+    let server = Rest::start(&["--no-grpc", "--deps", "no-such-package-anywhere"]);
+    let done = server.execute(&json!({"source_code": ""}));
+    assert_eq!(done["exit_code"], 1, "{done}");
+    let figures = server.get("/metrics", &[]).body;
+    assert!(
+        figures.contains("prims_runs_total{outcome=\"install_error\"} 1\n"),
+        "{figures}"
+    );
+}
+
+#[test]
+fn files_that_are_given_come_back_only_if_they_were_written_to() {
+    let server = Rest::start(&["--no-grpc"]);
+    let upload = |content: &[u8]| {
+        let uploaded = server.post("/v1/files", content, &[]);
+        serde_json::from_str::<Value>(&uploaded.body).expect("JSON")["id"].clone()
+    };
+    let (one, other) = (upload(b"one"), upload(b"two"));
+    let given: serde_json::Map<_, _> = ["read", "same", "other", "moved", "gone", "touched"]
+        .map(|name| (format!("/workspace/{name}"), one.clone()))
+        .into_iter()
+        .collect();
+    let code = "import os\nprint(sorted(os.listdir('.')), open('read').read())\nopen('same', 'r+').write('one')\nopen('other', 'r+').write('two')\nos.rename('gone', 'moved')\nos.utime('touched', (1, 1))\nopen('new', 'w').write('two')";
+    let done = server.execute(&json!({"source_code": code, "files": given}));
+    assert_eq!(
+        done["stdout"], "['gone', 'moved', 'other', 'read', 'same', 'touched'] one\n",
+        "{done}"
+    );
+    let expected = json!({
+        "/workspace/moved": one,
+        "/workspace/new": other,
+        "/workspace/other": other,
+        "/workspace/same": one,
+        "/workspace/touched": one,
+    });
+    assert_eq!(done["files"], expected);
 }
 
 /// What brought the BeeAI code interpreter down, or let code out of its workspace.
@@ -475,6 +568,44 @@ fn the_rest_interface_can_stand_beside_mcp() {
     let mut bytes = vec![];
     let _ = stream.read_to_end(&mut bytes);
     assert_eq!(Answer::read(&bytes).status, 404);
+}
+
+#[test]
+fn runs_find_no_room_where_workspaces_have_taken_it() {
+    let server = super::mcp::Http::start(&["--rest", "--max-workspaces", "1k"]);
+    let ask = |path: &str, body: &str| {
+        let answer = Answer::read(&{
+            let mut stream = server.open();
+            let asked = request("POST", path, body.as_bytes(), &[]);
+            stream.write_all(&asked).expect("it reads");
+            let mut bytes = vec![];
+            let _ = stream.read_to_end(&mut bytes);
+            bytes
+        });
+        let body: Value = serde_json::from_str(&answer.body).expect("JSON");
+        (answer.status, body)
+    };
+    let write = json!({"source_code": "open('a', 'w').write('x')"}).to_string();
+    assert_eq!(ask("/v1/execute", &write).1["exit_code"], 0);
+    let large = super::mcp::run(1, "open('output/large', 'w').write('x' * 2000)");
+    assert_eq!(server.post(&large, &[]).status, 200);
+    let (status, done) = ask("/v1/execute", &write);
+    assert!(
+        status == 200 && done["stderr"].as_str().is_some_and(|text| text.contains("OSError")),
+        "{done}"
+    );
+    let print = json!({"source_code": "print(1)"}).to_string();
+    assert_eq!(ask("/v1/execute", &print).1["stdout"], "1\n");
+    let (_, kept) = ask("/v1/files", "\"kept\"");
+    let with_files = json!({"source_code": "", "files": {"/workspace/a": kept["id"]}}).to_string();
+    let (status, refused) = ask("/v1/execute", &with_files);
+    assert!(
+        status == 503
+            && refused["detail"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("the workspaces of this server hold 2000 bytes")),
+        "{refused}"
+    );
 }
 
 #[test]

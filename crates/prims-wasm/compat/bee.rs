@@ -2,10 +2,11 @@
 
 use crate::auth::Caller;
 use crate::rest::{CodeInterpreter, ExecuteRequest, ExecuteResponse, Problem, is_bounded};
-use crate::server::{AppState, Service};
+use crate::server::handler::greeted;
+use crate::server::{AppState, MAX_CODE, Service};
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeResult,
-    JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, Implementation, InitializeRequestParams,
+    InitializeResult, JsonObject, ListToolsResult, PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -61,6 +62,14 @@ impl ServerHandler for Bee {
         InitializeResult::new(ServerCapabilities::builder().enable_tools().build()).with_server_info(implementation)
     }
 
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        greeted(self, request, &context)
+    }
+
     async fn list_tools(
         &self,
         _: Option<PaginatedRequestParams>,
@@ -85,7 +94,10 @@ impl ServerHandler for Bee {
         let arguments = request.arguments.unwrap_or_default();
         let source_code = match source_code(&arguments) {
             Ok(source_code) => source_code,
-            Err(message) => return Ok(failed(message).into()),
+            Err(message) => {
+                self.state().count_refused();
+                return Ok(failed(message).into());
+            }
         };
         let parts = context.extensions.get::<http::request::Parts>();
         let caller = parts.and_then(|parts| parts.extensions.get::<Caller>()).cloned();
@@ -122,7 +134,10 @@ fn source_code(arguments: &JsonObject) -> Result<String, String> {
     match arguments.get("source_code") {
         None => Err(invalid("source_code", "Missing required argument")),
         Some(Value::String(source)) if is_bounded(source) => Ok(source.clone()),
-        Some(Value::String(_)) => Err(invalid("source_code", "String should have at most 1048576 characters")),
+        Some(Value::String(_)) => {
+            let message = format!("String should have at most {MAX_CODE} characters");
+            Err(invalid("source_code", &message))
+        }
         Some(_) => Err(invalid("source_code", "Input should be a valid string")),
     }
 }

@@ -46,24 +46,32 @@ impl Workspaces {
     pub(crate) fn of(&self, state: &AppState, who: &Who, connection: &ConnectionId) -> Result<String, Error> {
         let key = (who.owner.clone(), connection.clone());
         let sessions = &state.0.sessions;
-        if let Some(known) = self.known(&key) {
-            match sessions.with_files(who, &known, |_| Ok(())) {
+        let before = self.known(&key);
+        if let Some(known) = &before {
+            match sessions.with_files(who, known, |_| Ok(())) {
                 Err(Error::Unknown(_)) => {}
                 there => {
-                    self.lock().remember(key, Some(known.clone()));
-                    return there.map(|()| known);
+                    let kept = self.lock().settle(key, &before, known);
+                    return there.map(|()| kept);
                 }
             }
         }
+        // Of another call of this connection.
+        let other = || self.known(&key).filter(|now| Some(now) != before.as_ref());
         let made = loop {
             match sessions.create(who, NewSession::default()) {
                 Err(Error::Interpreter(prims_interpreter::Error::Session(SessionError::TooMany { .. })))
-                    if self.make_room(state, who) => {}
-                made => break made?.id,
+                    if other().is_none() && self.make_room(state, who) => {}
+                Err(error) => return other().ok_or(error),
+                Ok(made) => break made.id,
             }
         };
-        self.lock().remember(key, Some(made.clone()));
-        Ok(made)
+        let kept = self.lock().settle(key, &before, &made);
+        if kept != made {
+            // It may have ended before.
+            let _ = sessions.close(who, &made);
+        }
+        Ok(kept)
     }
 
     /// Ends the session used longest ago of those that this caller's connections have; whether there was one.
@@ -101,6 +109,16 @@ impl Workspaces {
 }
 
 impl Known {
+    /// Decides which session a connection has: `found`, unless another call, that found the same `before`, has decided meanwhile.
+    fn settle(&mut self, key: Key, before: &Option<String>, found: &str) -> String {
+        let now = self.by_connection.get(&key).and_then(|(_, session)| session.clone());
+        let session = now
+            .filter(|now| Some(now) != before.as_ref())
+            .unwrap_or_else(|| found.to_owned());
+        self.remember(key, Some(session.clone()));
+        session
+    }
+
     fn remember(&mut self, key: Key, session: Option<String>) {
         self.clock += 1;
         if self.by_connection.len() >= MOST && !self.by_connection.contains_key(&key) {
@@ -116,6 +134,20 @@ impl Known {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_comes_first_decides() {
+        let mut known = Known::default();
+        let key = || (None, ConnectionId::Http("one".into()));
+        let text = |name: &str| Some(name.to_owned());
+        known.remember(key(), None);
+        assert_eq!(known.settle(key(), &None, "first"), "first");
+        assert_eq!(known.settle(key(), &None, "second"), "first");
+        // The first one has ended, and two calls have noticed.
+        assert_eq!(known.settle(key(), &text("first"), "third"), "third");
+        assert_eq!(known.settle(key(), &text("first"), "fourth"), "third");
+        assert_eq!(known.settle(key(), &text("third"), "third"), "third");
+    }
 
     #[test]
     fn only_so_many_are_remembered() {

@@ -33,6 +33,8 @@ pub struct Artifact {
     pub length: u64,
     /// Its type, for example `image/png`.
     pub mime: String,
+    /// What its content is known by, if that is something else than its place and its times: letters, digits, `-` and `_`.
+    pub tag: Option<String>,
 }
 
 /// Why there is nothing to download.
@@ -143,7 +145,10 @@ fn sound(path: &str) -> bool {
 
 /// What of the file is wanted, with the file where that begins. Blocks.
 fn at_range(mut artifact: Artifact, headers: &HeaderMap) -> std::io::Result<(Artifact, String, Wanted)> {
-    let tag = ranges::tag(&artifact.file.metadata()?);
+    let tag = match &artifact.tag {
+        Some(tag) => format!("\"{tag}\""),
+        None => ranges::tag(&artifact.file.metadata()?),
+    };
     let wanted = ranges::wanted(headers, artifact.length, &tag);
     if let Wanted::Part(part) = wanted {
         artifact.file.seek(SeekFrom::Start(part.first))?;
@@ -172,9 +177,13 @@ fn part_of(artifact: Artifact, tag: &str, wanted: Wanted, name: &str) -> Respons
             Some(part.content_range(artifact.length)),
         ),
         Wanted::Nothing => {
-            let mut response = answer::error(StatusCode::RANGE_NOT_SATISFIABLE, "Range not satisfiable", None);
+            // Clients of every route come here, and `Content-Range` says it all.
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            let headers = response.headers_mut();
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             let range = text(&format!("bytes */{}", artifact.length));
-            range.map(|range| response.headers_mut().insert(CONTENT_RANGE, range));
+            range.map(|range| headers.insert(CONTENT_RANGE, range));
             return response;
         }
     };

@@ -54,11 +54,11 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// No more connections than the system's limit of open files leaves room for.
-    pub(super) fn within_system(self) -> Bounds {
+    pub(super) fn within_system(self, listeners: usize) -> Bounds {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         // A request may need a file of its own.
         let room = limit.unwrap_or(u64::MAX).saturating_sub(SPARE_DESCRIPTORS) / 2;
-        let room = usize::try_from(room).unwrap_or(usize::MAX).max(8);
+        let room = (usize::try_from(room).unwrap_or(usize::MAX) / listeners).max(8);
         Bounds {
             connections: self.connections.min(room),
             ..self
@@ -235,5 +235,26 @@ async fn driven<C: Future<Output = Result<(), hyper::Error>>>(
 fn log(result: Result<(), hyper::Error>) {
     if let Err(error) = result {
         tracing::debug!(%error, "a connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_listeners_together_stay_within_the_system() {
+        let asked = Bounds {
+            times: Times {
+                header: Duration::ZERO,
+                idle: Duration::ZERO,
+                write: Duration::ZERO,
+            },
+            connections: usize::MAX,
+            drain: Duration::ZERO,
+            protocol: Protocol::Http1,
+        };
+        let [alone, each] = [1, 2].map(|listeners| asked.within_system(listeners).connections);
+        assert!(each == (alone / 2).max(8) && alone < usize::MAX, "{alone} {each}");
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct Edge {
     pub(super) authenticator: Authenticator,
     pub(super) quotas: Arc<Quotas>,
     pub(super) bodies: Bodies,
-    pub(super) mcp: Router,
+    pub(super) mcp: Option<Router>,
     pub(super) rest: Option<Router>,
     pub(super) refusals: Refusals,
     pub(super) artifacts: Option<Arc<dyn Artifacts>>,
@@ -160,9 +160,21 @@ impl Edge {
 
     /// How the clients of a route read errors.
     fn form(&self, route: Route) -> Form {
+        let is_rest = matches!(route, Route::Rest | Route::Upload) || !self.is_there(route);
+        match self.rest.is_some() && is_rest {
+            true => Form::Detail,
+            false => Form::JsonRpc,
+        }
+    }
+
+    /// Whether this kind of server has such a route.
+    fn is_there(&self, route: Route) -> bool {
         match route {
-            Route::Rest | Route::Upload | Route::Unknown if self.rest.is_some() => Form::Detail,
-            _ => Form::JsonRpc,
+            Route::Unknown => false,
+            Route::Mcp => self.mcp.is_some(),
+            Route::Artifacts => self.artifacts.is_some(),
+            Route::Rest | Route::Upload => self.rest.is_some(),
+            Route::Alive | Route::Ready | Route::Metrics | Route::ResourceMetadata => true,
         }
     }
 
@@ -176,8 +188,7 @@ impl Edge {
                     Foreign::Origin => Problem::ForeignOrigin,
                 })?;
         }
-        let is_rest = matches!(route, Route::Rest | Route::Upload);
-        if route == Route::Unknown || is_rest && self.rest.is_none() {
+        if !self.is_there(route) {
             return Err(Problem::UnknownPath);
         }
         if let Some(answer) = self.preflight(&parts) {
@@ -222,8 +233,7 @@ impl Edge {
             body::discard(body);
             return Err(problem);
         }
-        if route == Route::Artifacts {
-            let keeper = self.artifacts.clone().ok_or(Problem::UnknownPath)?;
+        if let (Some(keeper), Route::Artifacts) = (self.artifacts.clone(), route) {
             let plain = self.refusals.artifacts;
             let answer = artifacts::get(keeper, caller, &parts.uri, &parts.headers, plain).await;
             return Ok((answer, ticket));
@@ -238,10 +248,11 @@ impl Edge {
             .map_or_else(Body::empty, |taken| Body::from(taken.bytes.clone()));
         let mut request = Request::from_parts(parts, body);
         request.extensions_mut().insert(caller);
-        let service = match (&self.rest, route) {
-            (Some(rest), Route::Rest | Route::Upload) => rest.clone(),
-            _ => self.mcp.clone(),
+        let service = match route {
+            Route::Rest | Route::Upload => &self.rest,
+            _ => &self.mcp,
         };
+        let service = service.clone().ok_or(Problem::UnknownPath)?;
         let answer = match service.oneshot(request).await {
             Ok(answer) => answer,
             Err(never) => match never {},

@@ -7,6 +7,7 @@ use super::connections::{Answer, Bounds, Protocol};
 use super::edge::{Edge, caught, request_id};
 use super::timed::{Progress, Times};
 use super::{Error, Grpc, held, listen};
+use crate::auth::Denied;
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::HOST;
@@ -66,7 +67,7 @@ impl GrpcEdge {
             )
         })?;
         let caller = self.edge.authenticator.caller(&parts.headers).await;
-        let caller = caller.map_err(|denied| Status::unauthenticated(denied.message()))?;
+        let caller = caller.map_err(|denied| not_let_in(&denied))?;
         let ticket = self
             .edge
             .admit(&caller, peer.ip())
@@ -85,6 +86,15 @@ impl GrpcEdge {
         drop(taken);
         Ok(answer.map(|body| held::body(body, ticket)))
     }
+}
+
+fn not_let_in(denied: &Denied) -> Status {
+    let code = match denied {
+        Denied::Missing | Denied::Invalid(_) => Code::Unauthenticated,
+        Denied::Scope => Code::PermissionDenied,
+        Denied::Unavailable => Code::Unavailable,
+    };
+    Status::new(code, denied.message())
 }
 
 /// A message, which is all there is in the body.
@@ -167,5 +177,23 @@ impl HttpBody for Ending {
             return Poll::Ready(None);
         }
         Pin::new(&mut self.body).poll_frame(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_learn_whether_another_token_or_another_attempt_helps() {
+        for (denied, code) in [
+            (Denied::Missing, Code::Unauthenticated),
+            (Denied::Invalid("the token is not known"), Code::Unauthenticated),
+            (Denied::Scope, Code::PermissionDenied),
+            (Denied::Unavailable, Code::Unavailable),
+        ] {
+            let status = not_let_in(&denied);
+            assert_eq!((status.code(), status.message()), (code, denied.message()));
+        }
     }
 }

@@ -137,8 +137,8 @@ impl Readiness {
 
 /// What a kind of server answers with.
 pub struct Routes {
-    /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
-    pub mcp: Router,
+    /// See [`Service::mcp`].
+    pub mcp: Option<Router>,
     /// See [`Service::rest`].
     pub rest: Option<Router>,
     /// See [`Service::grpc`].
@@ -153,7 +153,7 @@ impl Routes {
     /// The usual ones around an MCP endpoint.
     pub fn of(mcp: Router) -> Routes {
         Routes {
-            mcp,
+            mcp: Some(mcp),
             rest: None,
             grpc: None,
             artifacts: Kept::Handles,
@@ -187,8 +187,8 @@ pub struct Refusals {
 pub struct Service {
     /// How requests that lead nowhere are refused.
     pub refusals: Refusals,
-    /// Answers at `/mcp`. Finds a [`crate::auth::Caller`] in the extensions of each request.
-    pub mcp: Router,
+    /// Answers at `/mcp`; without it there is nothing there. Finds a [`crate::auth::Caller`] in the extensions of each request.
+    pub mcp: Option<Router>,
     /// Answers at `/v1/…` and `/openapi.json`, in the form of services made with FastAPI; without it there is nothing there.
     pub rest: Option<Router>,
     /// Speaks gRPC on a port of its own.
@@ -266,8 +266,8 @@ impl Server {
         Ok(Server {
             listener,
             address,
+            bounds: bounds(server).within_system(1 + usize::from(grpc.is_some())),
             grpc,
-            bounds: bounds(server),
             edge,
             abandon: service.abandon,
         })
@@ -323,7 +323,7 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 }
 
 fn bounds(server: &ServerSettings) -> Bounds {
-    let bounds = Bounds {
+    Bounds {
         times: Times {
             header: server.header_timeout,
             idle: server.idle_timeout,
@@ -332,8 +332,7 @@ fn bounds(server: &ServerSettings) -> Bounds {
         connections: usize::try_from(server.max_connections).unwrap_or(usize::MAX).max(1),
         drain: server.drain_timeout,
         protocol: Protocol::Http1,
-    };
-    bounds.within_system()
+    }
 }
 
 /// The address of the MCP endpoint as clients know it.

@@ -1,6 +1,7 @@
 //! The part of a file that a request asks for (RFC 9110, section 14): one range of bytes. What else `Range` may say, several ranges
 //! for example, is passed over as the standard allows, and the whole file is the answer.
 
+use crate::hex::hex;
 use axum::http::HeaderMap;
 use axum::http::header::{IF_RANGE, RANGE};
 use sha2::{Digest, Sha256};
@@ -43,8 +44,7 @@ pub(super) fn tag(found: &Metadata) -> String {
     for part in [found.mtime(), found.mtime_nsec(), found.ctime(), found.ctime_nsec()] {
         hash.update(part.to_le_bytes());
     }
-    let digest: String = hash.finalize()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("\"{digest}\"")
+    format!("\"{}\"", hex(&hash.finalize()[..12]))
 }
 
 /// What a request wants of a file of `length` bytes that has the entity tag `tag` now.

@@ -2,17 +2,14 @@
 //! pydantic's (version 2).
 
 use super::model::{ExecuteCustomToolRequest, ExecuteRequest, Files, Invalid, InvalidResponse, ParseCustomToolRequest};
+use crate::server::{MAX_CODE, MAX_ENV, is_variable};
 use prims_interpreter::WorkspacePath;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Bytes of source: more than any program somebody wrote, and far less than what makes a parser slow.
-const MAX_SOURCE: usize = 1 << 20;
 /// Files given with one run.
 const MAX_FILES: usize = 256;
-/// Environment variables, and bytes of all of them.
-const MAX_ENV: (usize, usize) = (256, 64 << 10);
 /// Longer texts are not given back with what is wrong with them.
 const MAX_SHOWN: usize = 1024;
 /// Mistakes that are told at a time.
@@ -107,7 +104,7 @@ pub(super) fn files(files: &BTreeMap<String, String>) -> Result<Files, InvalidRe
 
 /// Whether source is short enough to be parsed.
 pub(crate) fn is_bounded(source: &str) -> bool {
-    source.len() <= MAX_SOURCE
+    source.len() <= MAX_CODE
 }
 
 fn invalid(kind: &'static str, loc: Vec<Value>, message: &str, input: &Value) -> Invalid {
@@ -178,13 +175,13 @@ impl Fields<'_> {
         };
         let text = self.string(&[name], value);
         if !is_bounded(&text) {
-            let message = format!("String should have at most {MAX_SOURCE} characters");
+            let message = format!("String should have at most {MAX_CODE} characters");
             self.wrong(
                 "string_too_long",
                 &[name],
                 &message,
                 value,
-                Some(json!({ "max_length": MAX_SOURCE })),
+                Some(json!({ "max_length": MAX_CODE })),
             );
         }
         text
@@ -248,8 +245,9 @@ impl Fields<'_> {
                     Some(ctx),
                 );
             }
+            let is_text = id.is_string();
             let id = self.string(&[name, &path], &id);
-            if !id.is_empty() && !is_identifier(&id) || id.is_empty() && self.invalid.is_empty() {
+            if is_text && !is_identifier(&id) {
                 self.pattern(&[name, &path], ID_PATTERN, &id);
             }
             files.insert(path, id);
@@ -268,7 +266,7 @@ impl Fields<'_> {
         for (variable, value) in given {
             let text = self.string(&[name, &variable], &value);
             bytes += variable.len() + text.len();
-            if variable.is_empty() || variable.contains(['=', '\0']) || text.contains('\0') {
+            if !is_variable(&variable, &text) {
                 let message = "Value error, not a variable, expected a name without `=` and no zero characters";
                 self.wrong(
                     "value_error",
@@ -359,7 +357,9 @@ mod tests {
     #[test]
     fn everything_that_is_wrong_is_told_at_once() {
         assert_eq!(
-            wrong(r#"{"files": {"a": "ok", "/workspace/b": "no!"}, "env": {"A": 1}, "timeout": 301}"#),
+            wrong(
+                r#"{"files": {"a": "ok", "/workspace/b": "no!", "/workspace/c": "", "/workspace/d": 1}, "env": {"A": 1}, "timeout": 301}"#
+            ),
             [
                 json!(["missing", ["body", "source_code"], "Field required"]),
                 json!([
@@ -371,6 +371,16 @@ mod tests {
                     "string_pattern_mismatch",
                     ["body", "files", "/workspace/b"],
                     "String should match pattern '^[0-9a-zA-Z_-]{1,255}$'"
+                ]),
+                json!([
+                    "string_pattern_mismatch",
+                    ["body", "files", "/workspace/c"],
+                    "String should match pattern '^[0-9a-zA-Z_-]{1,255}$'"
+                ]),
+                json!([
+                    "string_type",
+                    ["body", "files", "/workspace/d"],
+                    "Input should be a valid string"
                 ]),
                 json!(["string_type", ["body", "env", "A"], "Input should be a valid string"]),
                 json!([

@@ -29,7 +29,7 @@ pub(crate) use routes::routes;
 pub use store::{Retention, Store};
 
 use crate::auth::Caller;
-use crate::server::{AppState, BridgeError, Incident};
+use crate::server::{AppState, Blame, BridgeError, Incident, RunFacts};
 use model::{ExecuteCustomToolRequest, ParseCustomToolRequest};
 use prims_interpreter::Interpreter;
 use prims_sandbox::Cancel;
@@ -59,6 +59,18 @@ pub(crate) enum Problem {
     /// Ours.
     #[error("internal error, incident {0}")]
     Fault(Incident),
+}
+
+impl Problem {
+    /// What a run that it keeps from running is counted as.
+    fn counted(&self) -> &'static str {
+        match self {
+            Problem::Request(_) | Problem::Unknown(_) | Problem::Full(_) => Blame::Request.counted(),
+            Problem::Busy(_) => "busy",
+            Problem::Cancelled => "cancelled",
+            Problem::Fault(_) => Blame::Host.counted(),
+        }
+    }
 }
 
 impl From<store::Error> for Problem {
@@ -159,11 +171,20 @@ impl CodeInterpreter {
             let guest_cancel = cancel.clone();
             let work = move |queue| {
                 let interpreter = of_guest.state.0.interpreter.get();
-                let interpreter =
-                    interpreter.map_err(|error| Problem::Fault(Incident::of("no interpreter", &error)))?;
-                work(&of_guest, interpreter, guest_cancel, queue)
+                let done = match interpreter {
+                    Ok(interpreter) => work(&of_guest, interpreter, guest_cancel, queue),
+                    Err(error) => Err(Problem::Fault(Incident::of("no interpreter", &error))),
+                };
+                (queue, done)
             };
-            state.bridge.run(&stop, cancel, work).await?
+            let ran = state.bridge.run(&stop, cancel, work).await;
+            let (queue, done) = ran.unwrap_or_else(|error| (Duration::ZERO, Err(error.into())));
+            if let Err(problem) = &done {
+                // What has an answer has been counted.
+                let facts = RunFacts::nothing_ran(problem.counted(), queue);
+                state.observer.finished(&facts);
+            }
+            done
         });
         task.await
             .map_err(|panic| Problem::Fault(Incident::log(&format_args!("a call panicked: {panic}"))))?

@@ -5,14 +5,13 @@ use super::store::{self, Store};
 use super::{Problem, Shared, check, shell};
 use crate::auth::Caller;
 use crate::report::exit_status;
-use crate::server::{Blame, Incident, blame, facts};
+use crate::server::{Blame, Full, Incident, RunFacts, RunFolder, blame, facts};
 use prims_interpreter::{FileError, Interpreter, ListOptions, RunReport, RunRequest, Workspace, WorkspacePath};
-use prims_sandbox::{Cancel, Exit, FolderQuota, Invocation, Limits, Outcome, StopReason};
+use prims_sandbox::{Cancel, Exit, Invocation, Limits, Outcome, StopReason};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Files that are given back after one run.
 const MAX_RETURNED: usize = 1000;
@@ -21,35 +20,38 @@ const TIMED_OUT: &str = "Execution timed out";
 
 /// The folder of one run, removed after it.
 struct Scratch {
-    folder: tempfile::TempDir,
-    quota: FolderQuota,
+    folder: RunFolder,
+    /// Whether files may be put there.
+    room: Result<(), Full>,
 }
 
 /// What a file was before the run: another one under its name, or one that was written to, differs.
 #[derive(PartialEq, Eq)]
 struct Before {
     node: u64,
+    modified: (i64, i64),
     changed: (i64, i64),
-    id: String,
+}
+
+impl Before {
+    fn of(found: &fs::Metadata) -> Before {
+        Before {
+            node: found.ino(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        }
+    }
 }
 
 impl Scratch {
-    fn new(limits: &Limits) -> std::io::Result<Scratch> {
-        let scratch = Scratch {
-            folder: tempfile::Builder::new().prefix("prims-run-").tempdir()?,
-            quota: FolderQuota::new(limits.files_bytes, limits.files_count),
-        };
-        fs::create_dir(scratch.workspace())?;
-        fs::create_dir(scratch.folder.path().join("spool"))?;
-        Ok(scratch)
-    }
-
-    fn workspace(&self) -> PathBuf {
-        self.folder.path().join("workspace")
+    fn new(state: &crate::server::Shared) -> std::io::Result<Scratch> {
+        let (folder, room) = state.sessions.scratch()?;
+        Ok(Scratch { folder, room })
     }
 
     fn open(&self) -> std::io::Result<Workspace> {
-        Workspace::open(&self.workspace(), &self.folder.path().join("spool"), self.quota.clone())
+        let spool = self.folder.path().with_file_name("spool");
+        Workspace::open(&self.folder.path(), &spool, self.folder.quota.clone())
     }
 
     /// Puts the named files there. No code has been here yet, so there are no links to follow.
@@ -60,8 +62,13 @@ impl Scratch {
         files: &Files,
         most: u64,
     ) -> Result<BTreeMap<String, Before>, Problem> {
+        if let (false, Err(full)) = (files.is_empty(), &self.room) {
+            return Err(Problem::Busy(full.to_string()));
+        }
         let mut before = BTreeMap::new();
         let mut left = most;
+        // Times may be coarse: what is written at once must differ from this.
+        let earlier = SystemTime::now() - Duration::from_secs(1);
         for (path, id) in files {
             let below = check::below_workspace(path).map_err(Problem::Request)?;
             let (mut from, length) = match store.get(caller, id, left) {
@@ -69,19 +76,14 @@ impl Scratch {
                 found => found?,
             };
             left -= length;
-            let place = self.workspace().join(below.as_str());
-            let write = || -> std::io::Result<Before> {
-                fs::create_dir_all(place.parent().unwrap_or(&self.workspace()))?;
+            let place = self.folder.path().join(below.as_str());
+            let mut write = || -> std::io::Result<Before> {
+                fs::create_dir_all(place.parent().unwrap_or(&self.folder.path()))?;
                 let mut to = fs::File::create_new(&place)?;
                 std::io::copy(&mut from, &mut to)?;
-                let metadata = to.metadata()?;
-                Ok(Before {
-                    node: metadata.ino(),
-                    changed: (metadata.ctime(), metadata.ctime_nsec()),
-                    id: id.clone(),
-                })
+                to.set_modified(earlier)?;
+                Ok(Before::of(&to.metadata()?))
             };
-            let mut write = write;
             let noted = write().map_err(|error| match error.kind() {
                 // Two names for one file, or a file where another needs a folder.
                 std::io::ErrorKind::AlreadyExists
@@ -115,16 +117,10 @@ impl Scratch {
         let mut files = Files::new();
         for entry in listing.entries {
             let mut file = workspace.open_file(&entry.path).map_err(fault)?.into_std();
-            let metadata = file.metadata().map_err(store::Error::Io)?;
-            let id = store.save(caller, &mut file)?;
-            let now = Before {
-                node: metadata.ino(),
-                changed: (metadata.ctime(), metadata.ctime_nsec()),
-                id,
-            };
+            let now = Before::of(&file.metadata().map_err(store::Error::Io)?);
             let name = entry.path.as_str();
             if before.get(name) != Some(&now) {
-                files.insert(format!("/workspace/{name}"), now.id);
+                files.insert(format!("/workspace/{name}"), store.save(caller, &mut file)?);
             }
         }
         Ok((files, listing.truncated))
@@ -158,7 +154,7 @@ pub(super) fn execute(
 ) -> Result<ExecuteResponse, Problem> {
     let state = &shared.state.0;
     let limits = limits(state, request.timeout);
-    let scratch = Scratch::new(&limits).map_err(store::Error::Io)?;
+    let scratch = Scratch::new(state).map_err(store::Error::Io)?;
     let before = scratch.furnish(&shared.store, caller, &request.files, limits.files_bytes)?;
     let asked = RunRequest {
         requirements: state.requirements.clone(),
@@ -166,31 +162,37 @@ pub(super) fn execute(
         invocation: Invocation {
             env: request.env,
             limits,
-            workspace: Some(scratch.workspace()),
-            workspace_quota: Some(scratch.quota.clone()),
+            workspace: Some(scratch.folder.path()),
+            workspace_quota: Some(scratch.folder.quota.clone()),
             cancel,
             ..Invocation::new(request.source_code.clone())
         },
     };
     let report = match interpreter.run(&asked) {
         Ok(report) => report,
-        Err(error) => return not_run(error),
+        Err(error) => return not_run(state, error, queue),
     };
-    state.observer.finished(&facts(&report, queue));
     let mut response = told(&report, &request.source_code);
     let (files, more) = scratch.collect(&shared.store, caller, &before)?;
     response.files = files;
     if more {
         response.stderr += &format!("\nonly {MAX_RETURNED} of the files are given back\n");
     }
+    state.observer.finished(&facts(&report, queue));
     Ok(response)
 }
 
 /// What is wrong with the packages is for whoever wrote the code; everything else is a fault of ours.
-pub(super) fn not_run(error: prims_interpreter::Error) -> Result<ExecuteResponse, Problem> {
-    if blame(&error) == Blame::Host {
+pub(super) fn not_run(
+    state: &crate::server::Shared,
+    error: prims_interpreter::Error,
+    queue: Duration,
+) -> Result<ExecuteResponse, Problem> {
+    let blame = blame(&error);
+    if blame == Blame::Host {
         return Err(Problem::Fault(Incident::of("a run failed", &error)));
     }
+    state.observer.finished(&RunFacts::nothing_ran(blame.counted(), queue));
     let hint = error.hint().map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
     Ok(ExecuteResponse {
         stderr: format!("error: {error}{hint}\n"),

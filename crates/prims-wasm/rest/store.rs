@@ -91,7 +91,7 @@ impl Store {
             held: Mutex::default(),
             _temporary: temporary,
         }));
-        store.trim(&mut store.held(), 0)?;
+        store.trim(&mut store.held(), None)?;
         Ok(store)
     }
 
@@ -106,10 +106,14 @@ impl Store {
         let length = copy(content, &mut hasher, Some(&spooled), self.0.retention.bytes)?;
         let id = hasher.finalize().to_hex().to_string();
         let path = self.path(&id);
+        let there = || fs::metadata(&path).ok().map(|there| there.len());
         let mut held = self.held();
-        self.trim(&mut held, length)?;
-        // Also over the same file: that may be damaged, and is used now.
-        let replaced = fs::metadata(&path).ok().map(|there| there.len());
+        // Also over the same file: that may be damaged, and is used now. It needs no room but for what was cut off.
+        match there() {
+            Some(before) if before >= length => {}
+            before => self.make_room(&mut held, length - before.unwrap_or(0), before.is_none())?,
+        }
+        let replaced = there();
         fs::rename(spooled.path(), &path)?;
         held.0 = held.0.saturating_sub(replaced.unwrap_or(0)) + length;
         held.1 += usize::from(replaced.is_none());
@@ -140,7 +144,7 @@ impl Store {
 
     /// Removes what was not used for too long.
     pub(crate) fn expire(&self) -> std::io::Result<()> {
-        self.trim(&mut self.held(), 0)
+        self.trim(&mut self.held(), None)
     }
 
     fn path(&self, id: &str) -> PathBuf {
@@ -158,12 +162,17 @@ impl Store {
         tempfile::NamedTempFile::new_in(self.0.folder.join("spool"))
     }
 
-    /// Removes what has expired, and then what was used longest ago until `more` bytes fit. Looks at every file only when it must.
-    fn trim(&self, held: &mut (u64, usize), more: u64) -> std::io::Result<()> {
-        let most = self.0.retention.bytes;
-        if more > 0 && held.0 + more <= most && held.1 < MAX_FILES {
+    /// Makes `more` bytes fit, in a file that `is_new` or in one that is there. Looks at every file only when it must.
+    fn make_room(&self, held: &mut (u64, usize), more: u64, is_new: bool) -> std::io::Result<()> {
+        if held.0 + more <= self.0.retention.bytes && (held.1 < MAX_FILES || !is_new) {
             return Ok(());
         }
+        self.trim(held, Some(more))
+    }
+
+    /// Removes what has expired, and then what was used longest ago until as much fits as is asked for.
+    fn trim(&self, held: &mut (u64, usize), more: Option<u64>) -> std::io::Result<()> {
+        let most = self.0.retention.bytes;
         let now = SystemTime::now();
         let mut files = vec![];
         for entry in fs::read_dir(self.0.folder.join("files"))?.flatten() {
@@ -175,11 +184,11 @@ impl Store {
         for (used, length, path) in files {
             let expired = now.duration_since(used).unwrap_or_default() >= self.0.retention.unused_for;
             // A tenth more than needed, so that the next file does not look at all of them again.
-            let full = more > 0 && (bytes + more > most - most / 10 || count >= MAX_FILES - MAX_FILES / 10);
+            let full = more.is_some_and(|more| bytes + more > most - most / 10 || count >= MAX_FILES - MAX_FILES / 10);
             if !expired && !full && bytes <= most {
                 continue;
             }
-            fs::remove_file(path)?;
+            remove(&path)?;
             (bytes, count) = (bytes - length, count - 1);
         }
         *held = (bytes, count);
@@ -192,10 +201,18 @@ fn remove_older(folder: &Path, time: Duration) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)?.flatten() {
         let modified = entry.metadata().and_then(|metadata| metadata.modified());
         if modified.is_ok_and(|modified| modified.elapsed().unwrap_or_default() >= time) {
-            fs::remove_file(entry.path())?;
+            remove(&entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Removes a file, unless another process has.
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Reads everything into the digest and maybe a file, up to a number of bytes.
@@ -344,6 +361,31 @@ mod tests {
             Err(Error::TooLarge(100))
         ));
         assert_eq!(fs::read_dir(store.0.folder.join("spool")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_is_there_already_needs_no_room() {
+        let store = Store::open(None, retention(100)).unwrap();
+        let nobody = Caller(None);
+        let (one, other) = ([1; 60], [2; 40]);
+        let ids = [&one[..], &other].map(|content| store.save(&nobody, &mut &*content).unwrap());
+        assert_eq!(*store.held(), (100, 2));
+        // A file that was cut off is made whole.
+        File::options()
+            .write(true)
+            .open(store.path(&ids[1]))
+            .and_then(|file| file.set_len(10))
+            .unwrap();
+        store.expire().unwrap();
+        assert_eq!(*store.held(), (70, 2));
+        for content in [&one[..], &other, &one] {
+            store.save(&nobody, &mut &*content).unwrap();
+        }
+        assert_eq!(*store.held(), (100, 2));
+        assert!(ids.iter().all(|id| store.get(&nobody, id, 100).is_ok()));
+        // Nothing is a file as well.
+        store.save(&nobody, &mut &[][..]).unwrap();
+        assert_eq!(store.held().1, 3);
     }
 
     #[test]

@@ -10,7 +10,6 @@ use prims_interpreter::{Interpreter, Prepared, RunReport, Wanted};
 use prims_sandbox::{Cancel, Exit, Invocation, Limits};
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// Looks at a tool. The module is part of the guest and imported by nothing else.
@@ -87,7 +86,7 @@ pub(super) fn call(
     });
     let prepared = match prepared {
         Ok(prepared) => prepared,
-        Err(error) => return failed(run::not_run(error)?.stderr),
+        Err(error) => return failed(run::not_run(&shared.state.0, error, queue)?.stderr),
     };
     let invocation = Invocation {
         globals: globals([
@@ -116,8 +115,10 @@ pub(super) fn call(
 }
 
 fn globals<const N: usize>(texts: [(&str, String); N]) -> Map<String, Value> {
-    let named = texts.into_iter().map(|(name, text)| (name.to_owned(), text.into()));
-    named.collect::<BTreeMap<_, _>>().into_iter().collect()
+    texts
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .collect()
 }
 
 fn run_prepared(

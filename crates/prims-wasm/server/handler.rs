@@ -134,6 +134,19 @@ fn only_before_2026(method: &'static str, context: &RequestContext<RoleServer>) 
     }
 }
 
+/// What a server answers to `initialize`; the transport is told what was agreed on.
+pub(crate) fn greeted(
+    handler: &impl ServerHandler,
+    request: InitializeRequestParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<InitializeResult, ErrorData> {
+    let result = handler.negotiate_initialize(&request)?;
+    let mut peer = request;
+    peer.protocol_version = result.protocol_version.clone();
+    context.peer.set_peer_info(peer);
+    Ok(result)
+}
+
 impl Service for Server {
     fn state(&self) -> &AppState {
         &self.state
@@ -163,10 +176,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         only_before_2026("initialize", &context)?;
-        let result = self.negotiate_initialize(&request)?;
-        let mut peer = request;
-        peer.protocol_version = result.protocol_version.clone();
-        context.peer.set_peer_info(peer);
+        let result = greeted(self, request, &context)?;
         let parts = context.extensions.get::<http::request::Parts>();
         if let Some(minted) = parts.and_then(|parts| parts.extensions.get::<Minted>())
             && let Some(connection) = ConnectionId::mint()

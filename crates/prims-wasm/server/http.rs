@@ -37,8 +37,9 @@ pub(crate) fn endpoint_with<S: Service>(server: S, config: StreamableHttpServerC
     endpoint_of(server, state, config.with_legacy_session_mode(false))
 }
 
-/// The same for another handler on this state, as `config` says: sessions of the transport are what a handler needs that asks clients something
-/// while a request of theirs runs.
+/// The same for another handler on this state. Where `config` has sessions of the transport, which a handler needs that asks clients something
+/// while a request of theirs runs, they are the transport's own: it names them in `Mcp-Session-Id`, passes cancellations on itself, and nothing
+/// here bounds how many there are.
 pub fn endpoint_of<H>(handler: H, state: AppState, config: StreamableHttpServerConfig) -> Router
 where
     H: ServerHandler + Clone,

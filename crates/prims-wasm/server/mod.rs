@@ -47,10 +47,11 @@ pub use handler::Server;
 pub use http::{endpoint, endpoint_of};
 pub(crate) use http::{endpoint_with, not_a_message};
 pub use sessions::Sessions;
+pub(crate) use sessions::{Full, RunFolder};
 pub(crate) use state::Shared;
 pub use state::{AppState, Observer, Options, RunFacts};
 pub use stdio::serve_stdio;
-pub(crate) use tools::run_code::{Blame, blame, facts};
+pub(crate) use tools::run_code::{Blame, MAX_CODE, MAX_ENV, blame, facts, is_variable};
 
 /// So many random bytes as hexadecimal digits.
 fn random_hex<const BYTES: usize>() -> std::io::Result<String> {

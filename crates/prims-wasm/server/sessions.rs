@@ -7,8 +7,8 @@
 use super::deferred::Deferred;
 use super::random_hex;
 use super::temporary::Temporary;
-use super::usage::{Full, Usage};
-use super::workspace::{Listing, RunFolder, Sweeper, Workspace};
+use super::usage::Usage;
+use super::workspace::{Listing, Sweeper, Workspace};
 use prims_interpreter::{
     Call, Interpreter, Memory, RunReport, RunRequest, SessionError, SessionSettings, Sessions as Lasting,
 };
@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
+
+pub(crate) use super::usage::Full;
+pub(crate) use super::workspace::RunFolder;
 
 /// Workspaces kept ready for runs without a session.
 const PRISTINE: usize = 16;
@@ -504,11 +507,7 @@ impl Sessions {
         let folder = match ready {
             Some(folder) => folder,
             // Code that writes nothing needs no room.
-            None => self.new_folder(if room.is_ok() {
-                self.0.settings.workspace_bytes
-            } else {
-                0
-            })?,
+            None => self.new_folder(room.is_ok())?,
         };
         let files = folder.open()?;
         prepare(&files)?;
@@ -528,7 +527,22 @@ impl Sessions {
         })
     }
 
-    fn new_folder(&self, bytes: u64) -> std::io::Result<RunFolder> {
+    /// An empty folder for a run that leaves nothing here. When all workspaces together hold as much as they may it takes no file,
+    /// and says why not.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(crate) fn scratch(&self) -> std::io::Result<(RunFolder, Result<(), Full>)> {
+        let room = self.0.usage.room();
+        let folder = self.new_folder(room.is_ok())?;
+        for entry in std::fs::read_dir(folder.path())?.flatten() {
+            std::fs::remove_dir(entry.path())?;
+        }
+        Ok((folder, room))
+    }
+
+    fn new_folder(&self, has_room: bool) -> std::io::Result<RunFolder> {
+        let bytes = if has_room { self.0.settings.workspace_bytes } else { 0 };
         let quota = FolderQuota::new(bytes, self.0.settings.workspace_files);
         let folder = self.0.temporary.path().join(random_name()?);
         RunFolder::make(folder, quota, self.0.sweeper.clone())

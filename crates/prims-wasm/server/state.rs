@@ -109,6 +109,7 @@ impl AppState {
                 file,
                 length,
                 mime: mime(path.name()).to_owned(),
+                tag: None,
             }),
             Err(sessions::Error::Workspace(workspace::Error::File(FileError::Kind { .. }))) => {
                 Err(NoArtifact::NotAFile)
@@ -121,6 +122,12 @@ impl AppState {
                 Err(NoArtifact::Failed)
             }
         }
+    }
+
+    /// Counts a run whose arguments cannot be followed.
+    pub(crate) fn count_refused(&self) {
+        let facts = RunFacts::nothing_ran(super::Blame::Request.counted(), Duration::ZERO);
+        self.0.observer.finished(&facts);
     }
 
     /// Removes sessions that have expired. May block.
@@ -188,4 +195,19 @@ pub struct RunFacts {
     pub fuel: u64,
     /// Largest linear memory in bytes.
     pub peak_memory: u64,
+}
+
+impl RunFacts {
+    /// A run that was asked for and did not come to run, or whose end could not be told.
+    pub(crate) fn nothing_ran(status: &'static str, queue: Duration) -> RunFacts {
+        RunFacts {
+            status,
+            queue,
+            prepare: Duration::ZERO,
+            start: Duration::ZERO,
+            run: Duration::ZERO,
+            fuel: 0,
+            peak_memory: 0,
+        }
+    }
 }

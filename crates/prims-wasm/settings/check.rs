@@ -89,7 +89,7 @@ impl Bounds<'_> {
         if *value <= most {
             return Ok(());
         }
-        if self.origins.get(flag) == Some(&Origin::Default) {
+        if super::is_default(self.origins, flag) {
             *value = most;
             return Ok(());
         }

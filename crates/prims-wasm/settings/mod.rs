@@ -20,6 +20,7 @@ pub use table::{
 pub use value::{ByteSize, Choice, IndexUrl, LogFormat, LogLevel, Words};
 
 use prims_sandbox::Limits;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Settings that cannot be used.
@@ -100,6 +101,10 @@ impl Error {
     }
 }
 
+fn is_default(origins: &BTreeMap<&'static str, Origin>, flag: &str) -> bool {
+    origins.get(flag) == Some(&Origin::Default)
+}
+
 impl Settings {
     /// The settings of this process: flags, its environment, the file.
     pub fn load(arguments: &SettingArguments) -> Result<Settings, Error> {
@@ -135,6 +140,11 @@ impl Settings {
         };
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Whether nobody has given a setting.
+    pub fn is_default(&self, flag: &str) -> bool {
+        is_default(&self.origins, flag)
     }
 
     /// What a run gets when it asks for nothing else.

@@ -1,8 +1,9 @@
 //! What broke the servers whose place is taken. Each test says which, and what it did there.
 
-use super::{Client, MCP_RUN_PYTHON, PRIMS, http, request, streams, text};
+use super::{Client, MCP_RUN_PYTHON, PRIMS, figures, http, request, streams, text};
 use crate::mcp::{Http, Streams};
 use serde_json::{Value, json};
+use std::io::{Read, Write};
 
 fn run(server: &mut Streams, code: &str) -> String {
     let call = crate::mcp::call(1, "run_python_code", json!({ "python_code": code }));
@@ -324,6 +325,108 @@ fn connections_that_are_left_make_room_for_others() {
         assert!(looked(&clients[4]).contains("found ['a']"));
         assert!(looked(&clients[0]).contains("found []"));
     }
+}
+
+/// Calls that a client sends at once, before it has an answer to any, share its files.
+#[test]
+fn calls_that_come_at_once_have_one_session() {
+    for (server, tool, argument) in [
+        (PRIMS, "run_code", "code"),
+        (MCP_RUN_PYTHON, "run_python_code", "python_code"),
+    ] {
+        let server = http(server, &[]);
+        // Before the interpreter is ready, so that all of them wait for it without a session.
+        let client = Client::new(&server);
+        let mut calls: Vec<_> = (0..16)
+            .map(|name| {
+                let code = format!("open('output/{name}', 'w').close(); print('written')");
+                let call = crate::mcp::call(2, tool, json!({ argument: code })).to_string();
+                let request = crate::mcp::post(&call, &[("Mcp-Session-Id", &client.session)]);
+                let (last, all) = request.split_last().expect("a request");
+                let mut stream = server.open();
+                stream.write_all(all).expect("it reads");
+                (stream, *last)
+            })
+            .collect();
+        // Nothing but one byte of each is missing.
+        for (stream, last) in &mut calls {
+            stream.write_all(&[*last]).expect("it reads");
+        }
+        for (stream, _) in &mut calls {
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).expect("an answer");
+            assert!(answer.contains("written"), "{answer}");
+        }
+        let looked = client.text(
+            tool,
+            json!({ argument: "import os; print('found', len(os.listdir('output')))" }),
+        );
+        assert!(looked.contains("found 16"), "{looked}");
+        let figures = figures(&server);
+        assert!(figures.contains("prims_sessions 1\n"), "{figures}");
+    }
+}
+
+/// What a caller can correct, or wait for, is a result; only our own faults are errors of the protocol.
+#[test]
+fn sessions_that_cannot_be_had_are_told_and_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (file, [alice, bob]) = super::tokens(folder.path());
+    for (server, tool, argument, said, expected) in [
+        (
+            PRIMS,
+            "run_code",
+            "code",
+            "Error calling tool 'run_code': there are 1 sessions",
+            true,
+        ),
+        (
+            MCP_RUN_PYTHON,
+            "run_python_code",
+            "python_code",
+            "RuntimeError: there are 1 sessions",
+            false,
+        ),
+    ] {
+        let server = http(server, &["--max-sessions", "1", "--auth-token-file", &file]);
+        let ask = |token: &str| {
+            let authorization = ("Authorization", token);
+            let greeted = server.post(&crate::mcp::initialize(1, "2025-06-18"), &[authorization]);
+            let session = greeted.header("mcp-session-id").expect("an identifier").to_owned();
+            let call = crate::mcp::call(2, tool, json!({ argument: "print('ran')" }));
+            let answer = server.post(&call, &[authorization, ("Mcp-Session-Id", &session)]);
+            answer.message()["result"].clone()
+        };
+        assert!(text(&ask(&alice)).contains("ran"));
+        let refused = ask(&bob);
+        assert!(
+            text(&refused).contains(said) && (refused["isError"] == true) == expected,
+            "{refused}"
+        );
+        let figures = figures(&server);
+        for line in [
+            "prims_runs_total{outcome=\"refused\"} 1\n",
+            "prims_runs_total{outcome=\"success\"} 1\n",
+        ] {
+            assert!(figures.contains(line), "{figures}");
+        }
+    }
+    // Workspaces that are full together.
+    let server = http(MCP_RUN_PYTHON, &["--max-workspaces", "1k"]);
+    let client = Client::new(&server);
+    let run = |code: &str| client.text("run_python_code", json!({ "python_code": code }));
+    assert!(run("open('large', 'w').write('x' * 2000)").contains("2000"));
+    let full = run("1");
+    assert!(
+        full.starts_with("<status>run-error</status>") && full.contains("RuntimeError: the workspaces of this server"),
+        "{full}"
+    );
+    client.ask(&crate::mcp::call(3, "run_python_code", json!({ "python_code": 5 })));
+    let figures = figures(&server);
+    assert!(
+        figures.contains("prims_runs_total{outcome=\"refused\"} 2\n"),
+        "{figures}"
+    );
 }
 
 /// PRIMS keeps everything a process writes in memory, whatever `PRIMCS_MAX_OUTPUT` says, and every session's folder for ever.

@@ -290,6 +290,10 @@ fn routes_and_statuses_of_the_stateful_server() {
     let text = |status: u16, body: &str| (status, body.to_owned());
     assert_eq!(exchange(&server, "GET", "/", &[]), text(404, "Page not found\n"));
     assert_eq!(exchange(&server, "POST", "/mcp/", &[]), text(404, "Page not found\n"));
+    assert_eq!(
+        exchange(&server, "GET", "/artifacts/x", &[]),
+        text(404, "Page not found\n")
+    );
     assert_eq!(exchange(&server, "PUT", "/mcp", &[]), text(405, "Method not allowed\n"));
     for method in ["GET", "DELETE"] {
         for headers in [
@@ -348,6 +352,24 @@ fn routes_and_statuses_of_the_stateful_server() {
     assert_eq!(exchange(&server, "DELETE", "/mcp", &session).0, 200);
     let mut rest = vec![];
     stream.read_to_end(&mut rest).expect("the stream ends with its session");
+    assert_eq!(exchange(&server, "DELETE", "/mcp", &session).0, 400);
+    assert_eq!(server.post(&run(3, "1"), &session).status, 400);
+}
+
+#[test]
+fn a_session_that_is_deleted_while_its_code_runs_stays_deleted() {
+    let server = http(MCP_RUN_PYTHON, &[]);
+    let client = Client::new(&server);
+    let session = [("Mcp-Session-Id", client.session.as_str())];
+    client.ask(&run(1, "1"));
+    let mut running = server.open();
+    let body = run(2, "import time\ntime.sleep(1)\n1").to_string();
+    running.write_all(&crate::mcp::post(&body, &session)).expect("it reads");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(exchange(&server, "DELETE", "/mcp", &session).0, 200);
+    let mut answer = vec![];
+    running.read_to_end(&mut answer).expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200"));
     assert_eq!(exchange(&server, "DELETE", "/mcp", &session).0, 400);
     assert_eq!(server.post(&run(3, "1"), &session).status, 400);
 }

@@ -26,6 +26,24 @@ fn http(server: [&str; 2], arguments: &[&str]) -> Http {
     Http::start(&[&server, arguments].concat())
 }
 
+/// The figures of a server.
+fn figures(server: &Http) -> String {
+    server
+        .exchange(b"GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        .body
+}
+
+/// The path of a file with the tokens of two callers, and what they send.
+fn tokens(folder: &std::path::Path) -> (String, [String; 2]) {
+    let path = folder.join("tokens");
+    let tokens = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];
+    std::fs::write(&path, format!("alice:{}\nbob:{}\n", tokens[0], tokens[1])).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&path, mode).expect("a mode");
+    let path = path.to_str().expect("a path").to_owned();
+    (path, tokens.map(|token| format!("Bearer {token}")))
+}
+
 fn request(id: u32, method: &str, params: Value) -> Value {
     json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })
 }

@@ -197,6 +197,10 @@ fn runs_that_fail_are_errors_with_feedback() {
         nameless,
         format!("Error calling tool 'run_code': Each file entry must include a non-empty 'mountPath' key.{feedback}")
     );
+    let figures = super::figures(&server);
+    for line in ["outcome=\"refused\"} 2\n", "outcome=\"install_error\"} 1\n"] {
+        assert!(figures.contains(line), "{figures}");
+    }
     // Without a session there are no files to look at, and a run is alone.
     let alone = server.post(&crate::mcp::call(1, "list_dir", json!({})), &[]).message();
     assert_eq!(

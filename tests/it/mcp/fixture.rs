@@ -51,7 +51,7 @@ pub(super) async fn serve(state: AppState, sessions: bool, stop: CancellationTok
     let given = [("port", vec!["0".to_owned()])].into();
     let settings = Settings::load_with(&SettingArguments { config: None, given }, &|_| None).expect("settings");
     let front = edge::Service {
-        mcp: endpoint_of(fixture, state, config),
+        mcp: Some(endpoint_of(fixture, state, config)),
         refusals: edge::Refusals::default(),
         rest: None,
         grpc: None,

@@ -6,8 +6,7 @@ use crate::arguments::ServeRest;
 use crate::console;
 use crate::http;
 use crate::rest::{CodeInterpreter, Retention, Store, grpc, routes};
-use crate::settings::{Choice, LogLevel, Origin, Settings};
-use axum::Router;
+use crate::settings::{Choice, LogLevel, Settings};
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -45,9 +44,11 @@ pub(in crate::commands) fn serve_rest(arguments: &ServeRest, cache_dir: Option<&
         None => None,
     };
     let routes = http::Routes {
+        mcp: None,
         rest: Some(routes(interpreter)),
         grpc,
-        ..http::Routes::of(Router::new())
+        artifacts: http::Kept::Nowhere,
+        refusals: http::Refusals::default(),
     };
     over_http_telling(
         &program,
@@ -63,16 +64,12 @@ pub(in crate::commands) fn serve_rest(arguments: &ServeRest, cache_dir: Option<&
 
 /// What code gets from that service, unless it is set.
 pub(super) fn usual(settings: &mut Settings) {
-    if is_default(settings, "timeout") {
+    if settings.is_default("timeout") {
         settings.limits.timeout = TIMEOUT.min(settings.ceilings.timeout);
     }
-    if is_default(settings, "auto-deps") {
+    if settings.is_default("auto-deps") {
         settings.packages.auto_deps = true;
     }
-}
-
-fn is_default(settings: &Settings, flag: &str) -> bool {
-    settings.origins.get(flag) == Some(&Origin::Default)
 }
 
 /// What differs from the other servers, unless it is set; and where gRPC is to listen, if a variable says so.
@@ -92,19 +89,19 @@ fn defaults(settings: &mut Settings, variable: &dyn Fn(&str) -> Option<String>) 
         Some(listen_address(&text).ok_or_else(error))
     };
     let http = address("APP_HTTP_LISTEN_ADDR").transpose()?;
-    if is_default(settings, "port") {
+    if settings.is_default("port") {
         settings.server.port = http.map_or(PORT, |http| http.port());
     }
-    if is_default(settings, "host")
+    if settings.is_default("host")
         && let Some(http) = http
     {
         settings.server.host = http.ip();
     }
     usual(settings);
-    if is_default(settings, "files-dir") {
+    if settings.is_default("files-dir") {
         settings.files.dir = variable("APP_FILE_STORAGE_PATH").map(PathBuf::from);
     }
-    if is_default(settings, "log-level")
+    if settings.is_default("log-level")
         && let Some(text) = variable("APP_LOG_LEVEL")
     {
         let level = level(&text).ok_or_else(|| {

@@ -9,15 +9,16 @@ use super::SERVER;
 use super::program::{self, Program};
 use super::reply::{Reply, ReturnMode, Status};
 use crate::compat::Workspaces;
-use crate::server::bridge::{self, Incident, Step, telling};
+use crate::server::bridge::{Incident, Step, telling};
 use crate::server::connections::ConnectionId;
-use crate::server::handler::Origin;
+use crate::server::handler::{Origin, greeted};
 use crate::server::live::{Live, described};
-use crate::server::sessions::{self, SessionRun, Who};
-use crate::server::tools::run_code::{Blame, blame, facts};
-use crate::server::{AppState, Service};
+use crate::server::sessions::{SessionRun, Who};
+use crate::server::tools::Problem;
+use crate::server::tools::run_code::{Blame, MAX_CODE, blame, facts};
+use crate::server::{AppState, RunFacts, Service};
 use prims_interpreter::RunRequest;
-use prims_sandbox::{Cancel, Invocation, Progress};
+use prims_sandbox::{Cancel, Invocation, OutputSink, Progress};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, CustomRequest, CustomResult, ErrorCode,
     Implementation, InitializeRequestParams, InitializeResult, JsonObject, ListPromptsResult,
@@ -36,8 +37,6 @@ const DESCRIPTION: &str = "Tool to execute Python code and return stdout, stderr
 The code may be async, and the value on the last line will be returned as the return value.\n\n\
 The code will be executed with Python 3.13.\n";
 const INSTRUCTIONS: &str = "Call the \"run_python_code\" tool with the Python code to run.";
-/// Bytes of code, as everywhere.
-const MAX_CODE: usize = 1 << 20;
 
 /// What is kept between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,109 +89,159 @@ impl Handler {
         }
     }
 
+    /// What a call says, counted whatever became of it.
     async fn run(
         &self,
         arguments: Arguments,
         origin: Origin,
         live: &Live,
         stop: &CancellationToken,
-    ) -> Result<Reply, ErrorData> {
+    ) -> Result<String, ErrorData> {
+        let (said, facts) = match self.carried_out(arguments, origin, live, stop).await {
+            Ok((text, facts)) => (Ok(text), facts),
+            Err(NotRun { counted, queue, said }) => {
+                let said = said.map(|reply| reply.text(self.return_mode));
+                (said, RunFacts::nothing_ran(counted, queue))
+            }
+        };
+        self.state.0.observer.finished(&facts);
+        Ok(said?)
+    }
+
+    async fn carried_out(
+        &self,
+        arguments: Arguments,
+        origin: Origin,
+        live: &Live,
+        stop: &CancellationToken,
+    ) -> Result<(String, RunFacts), NotRun> {
         let session = match &origin.connection {
-            Some(connection) => match self.session(&origin.who, connection, stop).await {
-                Ok(session) => Some(session),
-                Err(error) => return refused(error),
-            },
+            Some(connection) => Some(self.session(&origin.who, connection, stop).await?),
             None => None,
         };
         // One after the other, as in one interpreter.
         let _turn = match &session {
-            Some(session) => match self.state.0.turns.take(session, stop).await {
-                Ok(turn) => Some(turn),
-                Err(error) => return unserved(error),
-            },
+            Some(session) => Some(self.state.0.turns.take(session, stop).await.map_err(Problem::from)?),
             None => None,
         };
         let cancel = Cancel::new();
-        let (this, invoked, sink, say) = (self.clone(), cancel.clone(), live.sink(), live.teller_of_lines());
+        let (this, invoked, sink) = (self.clone(), cancel.clone(), live.sink());
+        let (say, say_why) = (live.teller_of_lines(), live.teller_of_lines());
         let work = move |queue: Duration| {
-            let tell = say;
             telling(
                 move |step| {
                     let loads = !matches!(step, Step::Image(Progress::Ready));
                     if let Some(doing) = described(step).filter(|_| loads) {
-                        tell(LoggingLevel::Debug, doing);
+                        say(LoggingLevel::Debug, doing);
                     }
                 },
                 || {
-                    let shared = &this.state.0;
-                    let interpreter = shared.interpreter.get()?;
-                    let program = Program {
-                        code: &arguments.code,
-                        filename: "main.py",
-                        variables: arguments.variables,
-                        mode: this.return_mode,
-                        limits: shared.limits,
-                    };
-                    let request = RunRequest {
-                        requirements: shared.requirements.clone(),
-                        lock: None,
-                        invocation: Invocation {
-                            cancel: invoked,
-                            sink,
-                            ..program.invocation(&program::driver(interpreter)?)
-                        },
-                    };
-                    let run = shared
-                        .sessions
-                        .run(&origin.who, session.as_deref(), interpreter, request, |_| Ok(()));
-                    Ok::<_, crate::Error>((queue, run))
+                    let run = this.ran(arguments, &origin.who, session.as_deref(), invoked, sink)?;
+                    // What the guest wrote is read and written again here, where it holds up nobody.
+                    let (reply, facts) = ended(run, queue, say_why)?;
+                    Ok((reply.text(this.return_mode), facts))
                 },
             )
+            .map_err(|not_run: NotRun| NotRun { queue, ..not_run })
         };
-        match self.state.0.bridge.run(stop, cancel, work).await {
-            Ok(Ok((queue, Ok(run)))) => self.ended(run, queue, live),
-            Ok(Ok((_, Err(error)))) => refused(error),
-            Ok(Err(error)) => Err(Incident::of("a run failed", &error).into()),
-            Err(error) => unserved(error),
-        }
+        self.state
+            .0
+            .bridge
+            .run(stop, cancel, work)
+            .await
+            .map_err(Problem::from)?
     }
 
-    fn ended(&self, run: SessionRun, queue: Duration, live: &Live) -> Result<Reply, ErrorData> {
-        match run.result {
-            Ok(report) => {
-                let (reply, mut facts) = (program::reply(&report.outcome), facts(&report, queue));
-                // The driver in the guest catches what the code raises.
-                if facts.status == "success" && reply.status != Status::Success {
-                    facts.status = "error";
-                }
-                self.state.0.observer.finished(&facts);
-                Ok(reply)
-            }
-            Err(error) => {
-                let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
-                match blame(&error) {
-                    Blame::Packages => {
-                        live.teller_of_lines()(LoggingLevel::Error, error.to_string());
-                        Ok(failed(Status::InstallError, format!("{error}{hint}")))
-                    }
-                    Blame::Request => Ok(failed(Status::RunError, format!("ValueError: {error}{hint}"))),
-                    Blame::Host => Err(Incident::of("a run failed", &error).into()),
-                }
-            }
-        }
-    }
-
-    async fn session(
+    /// Runs the code. Blocks.
+    fn ran(
         &self,
+        arguments: Arguments,
         who: &Who,
-        connection: &ConnectionId,
-        stop: &CancellationToken,
-    ) -> Result<String, sessions::Error> {
+        session: Option<&str>,
+        cancel: Cancel,
+        sink: Option<OutputSink>,
+    ) -> Result<SessionRun, NotRun> {
+        let shared = &self.state.0;
+        let fault = |error: crate::Error| NotRun::from(Problem::Fault(Incident::of("a run failed", &error)));
+        let interpreter = shared.interpreter.get().map_err(fault)?;
+        let program = Program {
+            code: &arguments.code,
+            filename: "main.py",
+            variables: arguments.variables,
+            mode: self.return_mode,
+            limits: shared.limits,
+        };
+        let driver = program::driver(interpreter).map_err(fault)?;
+        let request = RunRequest {
+            requirements: shared.requirements.clone(),
+            lock: None,
+            invocation: Invocation {
+                cancel,
+                sink,
+                ..program.invocation(&driver)
+            },
+        };
+        let run = shared.sessions.run(who, session, interpreter, request, |_| Ok(()));
+        Ok(run.map_err(Problem::from)?)
+    }
+
+    async fn session(&self, who: &Who, connection: &ConnectionId, stop: &CancellationToken) -> Result<String, Problem> {
         let (this, who, connection) = (self.clone(), who.clone(), connection.clone());
         let made = move || this.workspaces.of(&this.state, &who, &connection);
-        match self.state.0.bridge.files(stop, made).await {
-            Ok(made) => made,
-            Err(error) => Err(std::io::Error::other(error.to_string()).into()),
+        Ok(self.state.0.bridge.files(stop, made).await??)
+    }
+}
+
+/// A call whose code did not run, or whose end cannot be told.
+struct NotRun {
+    /// What it is counted as.
+    counted: &'static str,
+    queue: Duration,
+    said: Result<Reply, Incident>,
+}
+
+impl From<Problem> for NotRun {
+    fn from(problem: Problem) -> NotRun {
+        let counted = problem.counted();
+        let said = match problem {
+            Problem::Failure(failure) => Ok(failed(Status::RunError, format!("RuntimeError: {}", failure.message))),
+            Problem::Fault(incident) => Err(incident),
+        };
+        NotRun {
+            counted,
+            queue: Duration::ZERO,
+            said,
+        }
+    }
+}
+
+/// What came of a run.
+fn ended(run: SessionRun, queue: Duration, say: impl Fn(LoggingLevel, String)) -> Result<(Reply, RunFacts), NotRun> {
+    match run.result {
+        Ok(report) => {
+            let (reply, mut facts) = (program::reply(&report.outcome), facts(&report, queue));
+            // The driver in the guest catches what the code raises.
+            if facts.status == "success" && reply.status != Status::Success {
+                facts.status = "error";
+            }
+            Ok((reply, facts))
+        }
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("\n{hint}")).unwrap_or_default();
+            let blame = blame(&error);
+            let said = match blame {
+                Blame::Packages => {
+                    say(LoggingLevel::Error, error.to_string());
+                    Ok(failed(Status::InstallError, format!("{error}{hint}")))
+                }
+                Blame::Request => Ok(failed(Status::RunError, format!("ValueError: {error}{hint}"))),
+                Blame::Host => Err(Incident::of("a run failed", &error)),
+            };
+            Err(NotRun {
+                counted: blame.counted(),
+                queue,
+                said,
+            })
         }
     }
 }
@@ -202,24 +251,6 @@ fn failed(status: Status, text: String) -> Reply {
         status,
         output: vec![],
         text: Some(text + "\n"),
-    }
-}
-
-/// A call that did not come to its turn.
-fn unserved(error: bridge::Error) -> Result<Reply, ErrorData> {
-    match error {
-        bridge::Error::Fault(incident) => Err(incident.into()),
-        error => Ok(failed(Status::RunError, format!("RuntimeError: {error}"))),
-    }
-}
-
-/// A call whose files cannot be had.
-fn refused(error: sessions::Error) -> Result<Reply, ErrorData> {
-    match error {
-        sessions::Error::Interpreter(prims_interpreter::Error::Session(error)) => {
-            Ok(failed(Status::RunError, format!("RuntimeError: {error}")))
-        }
-        error => Err(Incident::of("a run failed", &error).into()),
     }
 }
 
@@ -330,11 +361,7 @@ impl ServerHandler for Handler {
         request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        let result = self.negotiate_initialize(&request)?;
-        let mut peer = request;
-        peer.protocol_version = result.protocol_version.clone();
-        context.peer.set_peer_info(peer);
-        Ok(result)
+        greeted(self, request, &context)
     }
 
     async fn set_level(
@@ -370,7 +397,7 @@ impl ServerHandler for Handler {
             let message = format!("MCP error -32602: Tool {name} not found");
             return Err(ErrorData::invalid_params(message, None));
         }
-        let arguments = arguments(request.arguments)?;
+        let arguments = arguments(request.arguments).inspect_err(|_| self.state.count_refused())?;
         let origin = self.origin(&context);
         let level = match context.meta.protocol_version() {
             Some(_) => context.meta.log_level(),
@@ -382,7 +409,6 @@ impl ServerHandler for Handler {
         let live = Live::lines(&context.peer, level);
         let stop = context.ct.child_token();
         let this = self.clone();
-        let mode = self.return_mode;
         // A task of its own, because a panic in it is then an answer and not a client that waits for ever.
         let task = tokio::spawn(async move {
             let state = this.state.clone();
@@ -396,11 +422,11 @@ impl ServerHandler for Handler {
                 connection: origin.connection.clone(),
                 session: None,
             };
-            let reply = {
+            let said = {
                 let run = this.run(arguments, origin, &live, &stop);
                 tokio::pin!(run);
                 tokio::select! {
-                    reply = &mut run => reply,
+                    said = &mut run => said,
                     () = state.0.shutdown.cancelled() => {
                         stop.cancel();
                         run.await
@@ -408,13 +434,13 @@ impl ServerHandler for Handler {
                 }
             };
             live.finish(&stop).await;
-            reply
+            said
         });
-        let reply = match task.await {
-            Ok(reply) => reply?,
+        let text = match task.await {
+            Ok(said) => said?,
             Err(panic) => return Err(Incident::log(&format_args!("a call panicked: {panic}")).into()),
         };
-        let mut result = CallToolResult::success(vec![ContentBlock::text(reply.text(mode))]);
+        let mut result = CallToolResult::success(vec![ContentBlock::text(text)]);
         result.is_error = None;
         Ok(result.into())
     }

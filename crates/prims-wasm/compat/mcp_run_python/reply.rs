@@ -91,46 +91,51 @@ impl Reply {
     }
 }
 
+/// Ends of lines as JavaScript's `.` knows them, and the end of a tag.
+const ENDS: [char; 5] = ['>', '\n', '\r', '\u{2028}', '\u{2029}'];
+
 /// Escapes the tags of this one name, and nothing else: what it matches is `</?\s*TAG(?:.*?>)?` without regard to case.
+///
+/// The text is the guest's, so no part of it is looked at once for each tag.
 fn escaped(tag: &str, text: &str) -> String {
     let mut result = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('<') {
-        result.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let length = tag_length(tag, rest).unwrap_or(0);
-        if length == 0 {
+    // Up to `barren` there is no `>` before the line ends.
+    let (mut at, mut barren) = (0, 0);
+    while let Some(start) = text[at..].find('<').map(|found| at + found) {
+        result.push_str(&text[at..start]);
+        let Some(length) = opening_length(tag, &text[start..]) else {
             result.push('<');
-            rest = &rest[1..];
+            at = start + 1;
             continue;
+        };
+        at = start + length;
+        if at >= barren {
+            let end = text[at..].find(ENDS).map_or(text.len(), |found| at + found);
+            match text[end..].starts_with('>') {
+                true => at = end + 1,
+                false => barren = end,
+            }
         }
-        result.push_str(&rest[..length].replace('<', "&lt;").replace('>', "&gt;"));
-        rest = &rest[length..];
+        result.push_str(&text[start..at].replace('<', "&lt;").replace('>', "&gt;"));
     }
-    result + rest
+    result + &text[at..]
 }
 
-/// The bytes of a tag at the beginning of a text, if there is one: to its end on the same line, else to the end of its name.
-fn tag_length(tag: &str, text: &str) -> Option<usize> {
+/// The bytes of a tag at the beginning of a text up to the end of its name, if there is one.
+fn opening_length(tag: &str, text: &str) -> Option<usize> {
     let inside = text.strip_prefix('<')?;
     let inside = inside.strip_prefix('/').unwrap_or(inside);
     let name = inside.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    let after = name
-        .get(..tag.len())
-        .filter(|name| name.eq_ignore_ascii_case(tag))?
-        .len();
-    let after = &name[after..];
-    let line = after
-        .split(['\n', '\r', '\u{2028}', '\u{2029}'])
-        .next()
-        .unwrap_or_default();
-    let closing = line.find('>').map_or(0, |at| at + 1);
-    Some(text.len() - after.len() + closing)
+    let found = name.get(..tag.len())?;
+    found
+        .eq_ignore_ascii_case(tag)
+        .then(|| text.len() - name.len() + tag.len())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn only_the_tag_itself_is_escaped() {
@@ -144,9 +149,27 @@ mod tests {
             ("<<output>", "<&lt;output&gt;"),
             ("<output <b>>", "&lt;output &lt;b&gt;>"),
             ("<outpué", "<outpué"),
+            ("<output <output\n<output>", "&lt;output &lt;output\n&lt;output&gt;"),
+            ("<output\u{2028}<output>", "&lt;output\u{2028}&lt;output&gt;"),
         ] {
             assert_eq!(escaped("output", text), expected);
         }
+    }
+
+    #[test]
+    fn a_text_of_tags_without_an_end_is_escaped_in_one_pass() {
+        let (sender, escaping) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let many = "<output".repeat(150_000);
+            let lines = "<output >\n< output \n".repeat(50_000);
+            let _ = sender.send([escaped("output", &many), escaped("output", &lines)]);
+        });
+        let escaped = escaping.recv_timeout(Duration::from_secs(60));
+        let expected = [
+            "&lt;output".repeat(150_000),
+            "&lt;output &gt;\n&lt; output \n".repeat(50_000),
+        ];
+        assert!(escaped.expect("it takes a moment") == expected);
     }
 
     #[test]

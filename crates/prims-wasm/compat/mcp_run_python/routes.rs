@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Sessions at the same time; the oldest one goes first.
+/// Sessions at the same time; the one used longest ago goes first.
 const MOST: usize = 4096;
 
 const REFUSALS: Refusals = Refusals {
@@ -47,7 +47,7 @@ pub(super) fn stateful(handler: Handler) -> Routes {
         handler: handler.clone(),
         sessions: Arc::default(),
         // Nobody's answer is on these streams, so that a server which is to stop need not wait for them.
-        end: ended_by_signal(),
+        stopped: ended_by_signal(),
     };
     routes(endpoint(handler).layer(from_fn_with_state(gate, pass)))
 }
@@ -69,7 +69,8 @@ fn routes(mcp: Router) -> Routes {
 struct Gate {
     handler: Handler,
     sessions: Arc<Mutex<Sessions>>,
-    end: CancellationToken,
+    /// Fires when the server is to stop.
+    stopped: CancellationToken,
 }
 
 #[derive(Default)]
@@ -79,11 +80,44 @@ struct Sessions {
 }
 
 struct Session {
-    opened: u64,
+    used: u64,
     owner: Option<String>,
     /// Ends when the session does.
     end: CancellationToken,
     streaming: Arc<()>,
+}
+
+impl Sessions {
+    /// Whether there is such a session of this caller, who uses it by this.
+    fn is_used(&mut self, id: &ConnectionId, owner: &Option<String>) -> bool {
+        self.clock += 1;
+        let session = self.open.get_mut(id).filter(|session| session.owner == *owner);
+        session.map(|session| session.used = self.clock).is_some()
+    }
+
+    /// Remembers a session; the one that makes room for it, if there are too many.
+    fn open(
+        &mut self,
+        id: ConnectionId,
+        owner: Option<String>,
+        end: CancellationToken,
+    ) -> Option<(ConnectionId, Session)> {
+        let oldest = match self.open.len() >= MOST {
+            true => self.open.iter().min_by_key(|(_, session)| session.used),
+            false => None,
+        };
+        let oldest = oldest.map(|(id, _)| id.clone());
+        let gone = oldest.and_then(|id| self.open.remove_entry(&id));
+        self.clock += 1;
+        let session = Session {
+            used: self.clock,
+            owner,
+            end,
+            streaming: Arc::default(),
+        };
+        self.open.insert(id, session);
+        gone
+    }
 }
 
 /// What a request may do.
@@ -96,13 +130,13 @@ enum Passage {
 async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let owner = request.extensions().get::<Caller>().and_then(|caller| caller.0.clone());
     let (request, passage) = gate.judge(request, &owner).await;
-    let connection = match passage {
+    let (connection, is_new) = match passage {
         Passage::Refused(response) => return response,
         Passage::Known(connection) if request.method() == Method::GET => return gate.stream(&connection, &request),
-        Passage::Known(connection) if request.method() == Method::DELETE => return gate.close(connection, owner),
-        Passage::Known(connection) => connection,
+        Passage::Known(connection) if request.method() == Method::DELETE => return gate.close(connection),
+        Passage::Known(connection) => (connection, false),
         Passage::Open => match ConnectionId::mint() {
-            Some(connection) => connection,
+            Some(connection) => (connection, true),
             None => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
         },
     };
@@ -111,7 +145,10 @@ async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Respons
         if let Ok(value) = HeaderValue::from_str(connection.as_str()) {
             response.headers_mut().insert(SESSION_HEADER, value);
         }
-        gate.open(connection, owner);
+        // One that was there may have been ended meanwhile.
+        if is_new {
+            gate.open(connection, owner);
+        }
     }
     response
 }
@@ -127,7 +164,7 @@ impl Gate {
         let known = header
             .and_then(|value| value.to_str().ok())
             .and_then(ConnectionId::parse)
-            .filter(|id| self.lock().open.get(id).is_some_and(|session| session.owner == *owner));
+            .filter(|id| self.lock().is_used(id, owner));
         if let Some(known) = known {
             return (request, Passage::Known(known));
         }
@@ -157,38 +194,26 @@ impl Gate {
         (Request::from_parts(parts, Body::from(bytes)), passage)
     }
 
-    /// Remembers a session, unless it is there.
     fn open(&self, connection: ConnectionId, owner: Option<String>) {
-        let mut sessions = self.lock();
-        if sessions.open.contains_key(&connection) {
-            return;
+        let gone = self.lock().open(connection, owner, self.stopped.child_token());
+        if let Some((connection, session)) = gone {
+            self.end(connection, session);
         }
-        sessions.clock += 1;
-        let session = Session {
-            opened: sessions.clock,
-            owner,
-            end: self.end.child_token(),
-            streaming: Arc::default(),
-        };
-        if sessions.open.len() >= MOST {
-            let oldest = sessions.open.iter().min_by_key(|(_, session)| session.opened);
-            if let Some(oldest) = oldest.map(|(id, _)| id.clone()) {
-                sessions.open.remove(&oldest).inspect(|session| session.end.cancel());
-            }
-        }
-        sessions.open.insert(connection, session);
     }
 
-    fn close(&self, connection: ConnectionId, owner: Option<String>) -> Response {
-        if let Some(session) = self.lock().open.remove(&connection) {
-            session.end.cancel();
+    fn close(&self, connection: ConnectionId) -> Response {
+        let session = self.lock().open.remove(&connection);
+        if let Some(session) = session {
+            self.end(connection, session);
         }
-        let handler = self.handler.clone();
-        tokio::task::spawn_blocking(move || {
-            let who = Who { owner, group: None };
-            handler.end(&who, &connection);
-        });
         StatusCode::OK.into_response()
+    }
+
+    /// Ends a session with its files, for which nobody waits.
+    fn end(&self, connection: ConnectionId, session: Session) {
+        session.end.cancel();
+        let (handler, owner) = (self.handler.clone(), session.owner);
+        tokio::task::spawn_blocking(move || handler.end(&Who { owner, group: None }, &connection));
     }
 
     /// The stream for what belongs to no request, which stays empty until the session ends.
@@ -245,5 +270,28 @@ impl HttpBody for Silence {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         ready!(self.end.as_mut().poll(cx));
         Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_used_longest_ago_makes_room_and_is_ended() {
+        let mut sessions = Sessions::default();
+        let id = |at: usize| ConnectionId::Http(at.to_string());
+        let alice = Some("alice".to_owned());
+        for at in 0..MOST {
+            assert!(sessions.open(id(at), alice.clone(), CancellationToken::new()).is_none());
+        }
+        assert!(sessions.is_used(&id(0), &alice));
+        assert!(!sessions.is_used(&id(1), &None) && !sessions.is_used(&id(MOST), &alice));
+        let (gone, session) = sessions
+            .open(id(MOST), None, CancellationToken::new())
+            .expect("one too many");
+        assert_eq!((gone, session.owner), (id(1), alice.clone()));
+        assert_eq!(sessions.open.len(), MOST);
+        assert!(sessions.is_used(&id(0), &alice) && sessions.is_used(&id(MOST), &None));
     }
 }

@@ -6,7 +6,7 @@ use crate::commands::{Error, serve};
 use crate::compat::Compat;
 use crate::http::{Kept, Refusals, Routes};
 use crate::server::endpoint;
-use crate::settings::{Origin, SettingArguments, Settings};
+use crate::settings::{SettingArguments, Settings};
 use clap::{Parser, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -90,16 +90,14 @@ fn settings(arguments: &SettingArguments, environment: &dyn Fn(&str) -> Option<S
         environment(name).or_else(|| its(name)).or_else(long)
     };
     let mut settings = Settings::load_with(arguments, &known)?;
-    let unsaid = |flag| settings.origins.get(flag) == Some(&Origin::Default);
-    let (port, timeout, auto_deps) = (unsaid("port"), unsaid("timeout"), unsaid("auto-deps"));
-    if port {
+    if settings.is_default("port") {
         settings.server.port = PORT;
     }
-    if timeout {
+    if settings.is_default("timeout") {
         settings.limits.timeout = TIMEOUT.min(settings.ceilings.timeout);
     }
     // pandas, openpyxl and requests are always installed there; here they are, like everything else, when code imports them.
-    if auto_deps {
+    if settings.is_default("auto-deps") {
         settings.packages.auto_deps = true;
     }
     Ok(settings)

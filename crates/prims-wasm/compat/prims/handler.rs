@@ -9,10 +9,10 @@ use super::{prompt, shapes};
 use crate::auth::Caller;
 use crate::compat::Workspaces;
 use crate::http::{Artifact, Artifacts, NoArtifact};
-use crate::server::bridge::Incident;
 use crate::server::connections::ConnectionId;
 use crate::server::handler::{Minted, Origin, Server};
-use crate::server::{AppState, Service, service};
+use crate::server::tools::Problem;
+use crate::server::{AppState, RunFacts, Service, service};
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, ContentBlock,
     CustomRequest, CustomResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
@@ -24,6 +24,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Clone)]
 pub(super) struct Handler {
@@ -42,7 +43,7 @@ impl Handler {
     }
 
     /// The session of this client, and the name it has for it.
-    async fn session(&self, context: &RequestContext<RoleServer>) -> Result<Option<(String, String)>, ErrorData> {
+    async fn session(&self, context: &RequestContext<RoleServer>) -> Result<Option<(String, String)>, Problem> {
         let origin = Origin::of(&context.extensions, self.stdio);
         let Some(connection) = origin.connection else {
             return Ok(origin.session.map(|handle| (handle.clone(), handle)));
@@ -53,10 +54,22 @@ impl Handler {
         let name = connection.as_str().to_owned();
         let (workspaces, state, who) = (self.workspaces.clone(), self.state().clone(), origin.who);
         let make = move || workspaces.of(&state, &who, &connection);
-        let made = self.state().0.bridge.files(&context.ct, make).await;
-        let made = made.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
-        let handle = made.map_err(|error| ErrorData::from(Incident::log(&error)))?;
+        let handle = self.state().0.bridge.files(&context.ct, make).await??;
         Ok(Some((handle, name)))
+    }
+
+    /// The end of a call whose session cannot be had.
+    fn without_session(&self, tool: &str, problem: Problem) -> Result<CallToolResponse, ErrorData> {
+        let is_run = tool == "run_code";
+        if is_run {
+            let facts = RunFacts::nothing_ran(problem.counted(), Duration::ZERO);
+            self.state().0.observer.finished(&facts);
+        }
+        match problem {
+            Problem::Failure(failure) if is_run => Ok(failed(tool, &(failure.message + shapes::FEEDBACK))),
+            Problem::Failure(failure) => Ok(failed(tool, &failure.message)),
+            Problem::Fault(incident) => Err(incident.into()),
+        }
     }
 
     /// What a call is to the default tool of that name, or the message of a failure.
@@ -116,7 +129,7 @@ impl Handler {
                 .get("relative_path")
                 .and_then(Value::as_str)
                 .unwrap_or_default();
-            return format!("Artifact not found: {}", path.trim_start_matches("output/"));
+            return format!("Artifact not found: {}", path.strip_prefix("output/").unwrap_or(path));
         }
         match error["hint"].as_str() {
             Some(hint) if kind != "upload_failed" => format!("{}\n{hint}", text("message")),
@@ -292,11 +305,11 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(shapes::tools()))
+        Ok(ListToolsResult::with_all_items(shapes::tools().to_vec()))
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
-        shapes::tools().into_iter().find(|tool| tool.name == name)
+        shapes::tools().iter().find(|tool| tool.name == name).cloned()
     }
 
     async fn call_tool(
@@ -305,7 +318,7 @@ impl ServerHandler for Handler {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let tool = request.name.to_string();
-        if self.get_tool(&tool).is_none() {
+        if !shapes::tools().iter().any(|known| known.name == tool) {
             let name: String = tool.chars().take(80).collect();
             let text = format!("Unknown tool: '{name}'");
             return Ok(CallToolResult::error(vec![ContentBlock::text(text)]).into());
@@ -313,9 +326,17 @@ impl ServerHandler for Handler {
         let given = request.arguments.clone().unwrap_or_default();
         let mut arguments = match self.translated(&tool, given) {
             Ok(arguments) => arguments,
-            Err(message) => return Ok(failed(&tool, &message)),
+            Err(message) => {
+                if tool == "run_code" {
+                    self.state().count_refused();
+                }
+                return Ok(failed(&tool, &message));
+            }
         };
-        let session = self.session(&context).await?;
+        let session = match self.session(&context).await {
+            Ok(session) => session,
+            Err(problem) => return self.without_session(&tool, problem),
+        };
         match &session {
             Some((handle, _)) => {
                 arguments.insert("session_id".into(), handle.as_str().into());

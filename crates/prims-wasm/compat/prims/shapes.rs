@@ -2,7 +2,7 @@
 
 use rmcp::model::Tool;
 use serde_json::{Map, Value};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// The five tools with their descriptions and schemas.
 const TOOLS: &str = include_str!("tools.json");
@@ -64,10 +64,13 @@ pub(super) fn message(tool: &str, kind: &str) -> Option<&'static str> {
 }
 
 /// The tools.
-pub(super) fn tools() -> Vec<Tool> {
-    // The file is part of the program, and a test reads it.
-    let tools: Vec<Map<String, Value>> = serde_json::from_str(TOOLS).unwrap_or_default();
-    tools.into_iter().filter_map(tool).collect()
+pub(super) fn tools() -> &'static [Tool] {
+    static READ: OnceLock<Vec<Tool>> = OnceLock::new();
+    READ.get_or_init(|| {
+        // The file is part of the program, and a test reads it.
+        let tools: Vec<Map<String, Value>> = serde_json::from_str(TOOLS).unwrap_or_default();
+        tools.into_iter().filter_map(tool).collect()
+    })
 }
 
 fn tool(mut fields: Map<String, Value>) -> Option<Tool> {

@@ -90,6 +90,7 @@ async fn a_part_of_a_file_is_downloaded() {
     assert_eq!((reply.status, reply.body.as_str()), (206, "</script>"));
     let reply = page("range: bytes=25-\r\n".into()).await;
     assert_eq!((reply.status, reply.header("content-range")), (416, Some("bytes */25")));
+    assert_eq!((reply.header("content-length"), reply.body.as_str()), (Some("0"), ""));
     let reply = page(format!("range: bytes=0-0\r\nif-range: {tag}\r\n")).await;
     assert_eq!((reply.status, reply.body.as_str()), (206, "<"));
     let reply = page("range: bytes=0-0\r\nif-range: \"other\"\r\n".into()).await;

@@ -121,6 +121,7 @@ impl Artifacts for Shelf {
             file,
             length: data.len(),
             mime: "text/html".into(),
+            tag: None,
         })
     }
 }
@@ -162,7 +163,7 @@ async fn start_with(flags: &[(&'static str, &str)], mcp: Router, seen: Seen) -> 
     let (metrics, readiness, abandon) = (Metrics::new().unwrap(), Readiness::starting(), CancellationToken::new());
     let service = Service {
         refusals: Default::default(),
-        mcp,
+        mcp: Some(mcp),
         rest: None,
         grpc: None,
         artifacts: Some(shelf()),

@@ -122,7 +122,7 @@ async fn other_machines_are_served_only_if_callers_are_known_or_the_operator_say
     let bind = async |flags: &[(&'static str, &str)]| {
         let service = Service {
             refusals: Default::default(),
-            mcp: Router::new(),
+            mcp: Some(Router::new()),
             rest: None,
             grpc: None,
             artifacts: None,

@@ -108,6 +108,16 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
+    /// What a run that it keeps from running is counted as.
+    pub(crate) fn counted(&self) -> &'static str {
+        match self {
+            Problem::Failure(Failure { kind: "cancelled", .. }) => "cancelled",
+            Problem::Failure(Failure { kind: "busy", .. }) => "busy",
+            Problem::Failure(_) => "refused",
+            Problem::Fault(_) => run_code::FAULT,
+        }
+    }
+
     fn failure(kind: &'static str, message: impl Into<String>) -> Problem {
         Problem::Failure(Failure {
             kind,

@@ -17,13 +17,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Bytes of code: more than any program somebody wrote, and far less than what makes a parser slow.
-const MAX_CODE: usize = 1 << 20;
+pub(crate) const MAX_CODE: usize = 1 << 20;
 /// Files given with one run.
 const MAX_FILES: usize = 64;
 /// Environment variables, and bytes of all of them.
-const MAX_ENV: (usize, usize) = (256, 64 << 10);
+pub(crate) const MAX_ENV: (usize, usize) = (256, 64 << 10);
 /// What a failure of ours is counted as.
-const FAULT: &str = "fault";
+pub(super) const FAULT: &str = "fault";
 const DESCRIPTION: &str = "Runs Python code in a fresh, isolated interpreter and returns stdout, stderr, the value of the last expression, the error with its \
 traceback if it raised, and the files it wrote to `output/`. Nothing survives the run but what a session keeps.";
 
@@ -129,15 +129,17 @@ fn concluded(
 ) -> (Result<Answer<RunReply>, Incident>, RunFacts) {
     let (queue, run) = match ended {
         Ok(ended) => ended,
-        Err(Problem::Failure(failure)) => {
-            let (status, word) = match failure.kind {
-                "cancelled" => (Status::Cancelled, Status::Cancelled.as_str()),
-                "busy" => (Status::Refused, "busy"),
-                _ => (Status::Refused, Status::Refused.as_str()),
+        Err(problem) => {
+            let facts = RunFacts::nothing_ran(problem.counted(), Duration::ZERO);
+            let answer = match problem {
+                Problem::Failure(failure) if failure.kind == "cancelled" => {
+                    Ok(refused(failure, Status::Cancelled, None))
+                }
+                Problem::Failure(failure) => Ok(refused(failure, Status::Refused, None)),
+                Problem::Fault(incident) => Err(incident),
             };
-            return (Ok(refused(failure, status, None)), nothing_ran(word, Duration::ZERO));
+            return (answer, facts);
         }
-        Err(Problem::Fault(incident)) => return (Err(incident), nothing_ran(FAULT, Duration::ZERO)),
     };
     match run.result {
         Ok(report) => {
@@ -146,8 +148,8 @@ fn concluded(
             (Ok(reply), facts)
         }
         Err(error) => match not_run(&error, run.session_id) {
-            Ok((reply, status)) => (Ok(reply), nothing_ran(status.as_str(), queue)),
-            Err(incident) => (Err(incident), nothing_ran(FAULT, queue)),
+            Ok((reply, status)) => (Ok(reply), RunFacts::nothing_ran(status.as_str(), queue)),
+            Err(incident) => (Err(incident), RunFacts::nothing_ran(FAULT, queue)),
         },
     }
 }
@@ -201,7 +203,7 @@ fn validate(arguments: &RunCode) -> Result<(), Problem> {
         ));
     }
     for (name, value) in env {
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
+        if !is_variable(name, value) {
             let message = format!(
                 "`{}` is not a variable, expected a name without `=`",
                 name.escape_debug()
@@ -210,6 +212,11 @@ fn validate(arguments: &RunCode) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Whether a process can have this environment variable.
+pub(crate) fn is_variable(name: &str, value: &str) -> bool {
+    !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0')
 }
 
 /// The limits that are asked for, none above the operator's ceiling.
@@ -339,18 +346,6 @@ pub(crate) fn facts(report: &RunReport, queue: Duration) -> RunFacts {
     }
 }
 
-fn nothing_ran(status: &'static str, queue: Duration) -> RunFacts {
-    RunFacts {
-        status,
-        queue,
-        prepare: Duration::ZERO,
-        start: Duration::ZERO,
-        run: Duration::ZERO,
-        fuel: 0,
-        peak_memory: 0,
-    }
-}
-
 /// What keeps the interpreter from doing its part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Blame {
@@ -360,6 +355,17 @@ pub(crate) enum Blame {
     Request,
     /// Us.
     Host,
+}
+
+impl Blame {
+    /// What a run that this keeps from running is counted as.
+    pub(crate) fn counted(self) -> &'static str {
+        match self {
+            Blame::Packages => Status::InstallError.as_str(),
+            Blame::Request => Status::Refused.as_str(),
+            Blame::Host => FAULT,
+        }
+    }
 }
 
 /// Whose move it is.
