@@ -1,8 +1,9 @@
 //! One interpreter with its settings, its sessions and its folders.
 
 use crate::errors::Error;
+use crate::files::{self, Described, RunFolder, artifacts};
 use crate::interrupt;
-use crate::reply::{Ran, RunFolder, artifacts, not_installed, reply};
+use crate::reply::{Ran, not_installed, reply};
 use crate::request::{Raised, Request};
 use crate::sessions::Sessions;
 use prims_interpreter::WorkspacePath;
@@ -136,7 +137,7 @@ impl Engine {
     /// The bytes of a session's file.
     fn read_file<'py>(&self, py: Python<'py>, handle: &str, path: &str) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
         let shared = self.shared()?;
-        let bytes = py.detach(|| crate::reply::read(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?;
+        let bytes = py.detach(|| files::read(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?;
         Ok(pyo3::types::PyBytes::new(py, &bytes))
     }
 
@@ -168,20 +169,29 @@ impl Engine {
         Ok(py.detach(delete)?)
     }
 
-    /// The files of a session below a folder: path, size, media type.
-    fn list_files(&self, py: Python<'_>, handle: &str, path: &str) -> PyResult<Vec<(String, u64, String)>> {
+    /// The files of a session below a folder.
+    fn list_files(&self, py: Python<'_>, handle: &str, path: &str) -> PyResult<Vec<Described>> {
         let shared = self.shared()?;
-        Ok(py.detach(|| shared.sessions.list(&shared.interpreter, handle, path))?)
+        Ok(py.detach(|| files::list(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?)
     }
 
     /// Ends the sessions that are not kept in a folder of the caller's, and removes what lies in temporary folders.
     fn close(&self, py: Python<'_>) {
-        let shared = Arc::clone(&self.0);
+        let Ok(shared) = self.shared() else { return };
         py.detach(|| {
             shared.sessions.end();
             shared.spare.lock().unwrap_or_else(PoisonError::into_inner).clear();
             shared.runs.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A fork has neither the threads that would be told to end, nor any right to the files.
+        if self.shared().is_err() {
+            std::mem::forget(Arc::clone(&self.0));
+        }
     }
 }
 

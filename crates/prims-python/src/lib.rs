@@ -6,6 +6,7 @@
 mod decode;
 mod engine;
 mod errors;
+mod files;
 mod interrupt;
 mod program;
 mod reply;
@@ -20,9 +21,9 @@ mod _native {
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]
-    use super::program::{main, use_seed};
+    use super::files::RunFolder;
     #[pymodule_export]
-    use super::reply::RunFolder;
+    use super::program::{main, use_seed};
     #[pymodule_export]
     use super::request::Cancel;
     use super::*;

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -36,6 +37,15 @@ def _threads() -> ThreadPoolExecutor:
             if _executor is None:
                 _executor = ThreadPoolExecutor(_CONCURRENCY, "prims-wasm")
     return _executor
+
+
+def _after_fork() -> None:
+    # The threads are not in this process, nor is whoever holds the lock.
+    global _executor, _lock
+    _executor, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] | None = None) -> T:

@@ -70,22 +70,30 @@ class Request:
 def engine_for(options: Options) -> _native.Engine:
     """The engine with these options; made if there is none yet, which takes as long as compiling takes the first time."""
     global _process
-    if _process != os.getpid():
-        with _lock:
-            if _process is None:
-                _native.use_seed(Path(__file__).parent / "seed", Path(_native.__file__))
-                atexit.register(_close_all)
-                _process = os.getpid()
-        if _process != os.getpid():
-            hint = "make sandboxes in the process that uses them, or start processes with `spawn`"
-            raise InvalidArgument("this process is a fork of one that had sandboxes", hint)
+    process = os.getpid()
+    if _process not in (None, process):
+        hint = "make sandboxes in the process that uses them, or start processes with `spawn`"
+        raise InvalidArgument("this process is a fork of one that had sandboxes", hint)
     engine = _engines.get(options)
     if engine is None:
         with _lock:
+            if _process is None:
+                _process = process
+                _native.use_seed(Path(__file__).parent / "seed", Path(_native.__file__))
+                atexit.register(_close_all)
             engine = _engines.get(options)
             if engine is None:
                 engine = _engines[options] = _native.Engine(options)
     return engine
+
+
+def _after_fork() -> None:
+    # Whoever holds it in the process that was forked is not in this one.
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_made(options: Options) -> bool:
