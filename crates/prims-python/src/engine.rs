@@ -85,7 +85,7 @@ impl Engine {
             return Err(error);
         }
         match ran {
-            Ok(ran) => reply(py, ran, request.ordered),
+            Ok(ran) => reply(py, ran, request.lines),
             Err(error) if error.is_about_packages() => not_installed(py, &error),
             Err(error) => Err(error.into()),
         }

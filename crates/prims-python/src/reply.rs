@@ -1,6 +1,5 @@
 //! What happened, as Python sees it.
 
-use crate::decode::in_order;
 use crate::errors::Error;
 use crate::files::{Described, RunFolder};
 use prims_sandbox::{Exit, Outcome, StopReason};
@@ -35,7 +34,7 @@ fn status(exit: &Exit) -> &'static str {
 }
 
 /// The reply as a dictionary; the package makes a typed result of it.
-pub(crate) fn reply<'py>(py: Python<'py>, ran: Ran, ordered: bool) -> PyResult<Bound<'py, PyDict>> {
+pub(crate) fn reply<'py>(py: Python<'py>, ran: Ran, lines: bool) -> PyResult<Bound<'py, PyDict>> {
     let reply = PyDict::new(py);
     let Outcome { exit, output, usage } = ran.outcome;
     reply.set_item("status", status(&exit))?;
@@ -43,8 +42,8 @@ pub(crate) fn reply<'py>(py: Python<'py>, ran: Ran, ordered: bool) -> PyResult<B
     reply.set_item("stdout", output.stdout.text())?;
     reply.set_item("stderr", output.stderr.text())?;
     reply.set_item("truncated", (output.stdout.truncated(), output.stderr.truncated()))?;
-    if ordered {
-        reply.set_item("ordered", in_order(&output))?;
+    if lines {
+        reply.set_item("lines", prims_wasm::output_lines(&output))?;
     }
     match exit {
         Exit::Completed(Some(value)) => {

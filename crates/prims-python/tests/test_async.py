@@ -2,9 +2,13 @@
 
 import asyncio
 import gc
+import os
+import tempfile
+import threading
 import unittest
+from pathlib import Path
 
-from prims_wasm import AsyncSandbox, CodeError, InvalidArgument, Output, Result
+from prims_wasm import AsyncSandbox, AsyncSession, CodeError, FileError, InvalidArgument, Output, Result
 
 LOOP = "print('begun', flush=True)\nwhile True: pass"
 
@@ -130,6 +134,78 @@ class Async(unittest.IsolatedAsyncioTestCase):
             self.assertEqual(await again.files(), ())
             await again.reset(files=True)
             self.assertEqual((await again.run("'x' in globals()")).value, False)
+
+    async def test_a_session_begins_once_whatever_is_done_first(self):
+        with tempfile.TemporaryDirectory() as folder:
+            sandbox = AsyncSandbox(data_dir=folder, offline=True)
+            there = lambda: len(list(Path(folder).glob("sessions/*")))
+            session = sandbox.session()
+            await asyncio.gather(*(session.run(f"x{number} = 1") for number in range(4)))
+            self.assertEqual(((await session.run("x0 + x1 + x2 + x3")).value, there()), (4, 1))
+            await session.close()
+            works = [
+                lambda session: session.write("f", "x"),
+                lambda session: session.reset(),
+                lambda session: session.files(),
+                lambda session: session.fork(),
+            ]
+            for work in works:
+                session = sandbox.session()
+                await work(session)
+                self.assertEqual((await session.run("1")).value, 1)
+                await session.close()
+            for work in (AsyncSession.read, AsyncSession.delete):
+                session = sandbox.session()
+                with self.assertRaises(FileError):
+                    await work(session, "nothing")
+                await session.close()
+            # Only the fork is left. A session that never began has nothing to end.
+            await sandbox.session().close()
+            self.assertEqual(there(), 1)
+
+    async def test_a_task_that_is_cancelled_at_the_beginning_leaves_one_session(self):
+        with tempfile.TemporaryDirectory() as folder:
+            sandbox = AsyncSandbox(data_dir=folder, offline=True)
+            await sandbox.run("1")
+            session = sandbox.session()
+            task = asyncio.create_task(session.run("x = 1"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertEqual((await session.run("'x' in globals()")).value, False)
+            self.assertEqual(len(list(Path(folder).glob("sessions/*"))), 1)
+            await session.close()
+
+    async def test_leaving_a_stream_of_a_session_stops_the_code(self):
+        async with self.sandbox.session() as session:
+            await session.run("x = 1")
+            stream = session.stream("x = 2\n" + LOOP, timeout=3000)
+            self.assertEqual(await stream.__anext__(), Output("stdout", "begun"))
+            await asyncio.wait_for(stream.aclose(), 60)
+            self.assertEqual((await session.run("x")).value, 1)
+            with self.assertRaises(TypeError):
+                session.stream("1", on_output=print)
+
+    async def test_the_loop_goes_on_while_a_file_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = Path(folder) / "pipe"
+            os.mkfifo(pipe)
+            runs = threading.Event()
+
+            def write():
+                said = "beside" if runs.wait(60) else "after"
+                pipe.write_text(said)
+
+            thread = threading.Thread(target=write)
+            thread.start()
+            task = asyncio.create_task(self.sandbox.run("open('f').read()", files={"f": pipe}))
+            await asyncio.sleep(0.01)
+            runs.set()
+            self.assertEqual((await task).value, "beside")
+            thread.join()
+            with self.assertRaises(FileNotFoundError):
+                await self.sandbox.run("1", files={"f": Path(folder) / "nothing"})
 
     async def test_a_session_goes_on_after_a_task_was_cancelled(self):
         async with self.sandbox.session() as session:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -123,7 +124,9 @@ async def tell(sandbox: AsyncSandbox, asked: Request, handler: OutputHandler | N
     return reply
 
 
-async def _stream(sandbox: AsyncSandbox, asked: Request, read: Callable[[str], bytes] | None) -> AsyncIterator[Output | Result]:
+async def _stream(
+    sandbox: AsyncSandbox, asked: Request, read: Callable[[str], bytes] | None
+) -> AsyncGenerator[Output | Result, None]:
     waiting: asyncio.Queue[Output | None] = asyncio.Queue()
     relay = _Relay(waiting.put_nowait)
     asked.on_output = relay  # type: ignore[assignment]
@@ -238,32 +241,31 @@ class AsyncSandbox(Base):
         idle: float | None = None,
         lifetime: float | None = None,
     ) -> AsyncSession:
-        """Begins a session with `async with`; see `Sandbox.session`."""
+        """A session that begins with `async with`, or when it is used first; see `Sandbox.session`."""
         wanted = together(self._defaults.deps, deps)
-        return AsyncSession(self, stateful, lambda engine: engine.create_session(wanted, stateful, idle, lifetime))
+        return AsyncSession(self, "", stateful, lambda engine: engine.create_session(wanted, stateful, idle, lifetime))
 
     async def open_session(self, id: str) -> AsyncSession:
         """A session that was begun before; see `Sandbox.open_session`."""
         engine = await self._ready()
-        stateful = await in_thread(lambda: bool(engine.find_session(id)))
-        session = AsyncSession(self, stateful, lambda engine: id)
-        return await session.__aenter__()
+        return AsyncSession(self, id, await in_thread(lambda: engine.find_session(id)))
 
 
 class AsyncSession:
     """`Session` for asyncio."""
 
-    def __init__(self, sandbox: AsyncSandbox, stateful: bool, begin: Callable[[Any], str]) -> None:
+    def __init__(
+        self, sandbox: AsyncSandbox, id: str, stateful: bool, begin: Callable[[_native.Engine], str] | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._begin = begin
-        self.id = ""
+        self._lock = threading.Lock()
+        self.id = id
         """Names the session, once it has begun."""
         self.stateful = stateful
 
     async def __aenter__(self) -> AsyncSession:
-        if not self.id:
-            engine = await self._sandbox._ready()
-            self.id = await in_thread(lambda: self._begin(engine))
+        await self._begun()
         return self
 
     async def __aexit__(
@@ -273,15 +275,28 @@ class AsyncSession:
 
     async def close(self) -> None:
         """Ends the session; its files are gone."""
-        await self._do(lambda engine: engine.close_session(self.id))
+        if self.id:
+            await self._do(lambda engine: engine.close_session(self.id))
 
-    async def _do(self, work: Callable[[Any], T]) -> T:
+    async def _begun(self) -> _native.Engine:
         engine = await self._sandbox._ready()
+        if not self.id:
+            await in_thread(lambda: self._begin_once(engine))
+        return engine
+
+    def _begin_once(self, engine: _native.Engine) -> None:
+        # In a thread, so that a task that is cancelled meanwhile does not leave a session behind that nobody knows.
+        with self._lock:
+            if self._begin is not None:
+                self.id = self._begin(engine)
+                self._begin = None
+
+    async def _do(self, work: Callable[[_native.Engine], T]) -> T:
+        engine = await self._begun()
         return await in_thread(lambda: work(engine))
 
     def _read(self, path: str) -> bytes:
-        found: bytes = self._sandbox._engine().read_file(self.id, path)
-        return found
+        return self._sandbox._engine().read_file(self.id, path)
 
     async def run(
         self,
@@ -298,7 +313,7 @@ class AsyncSession:
         on_output: OutputHandler | None = None,
     ) -> Result:
         """Runs code in the session; see `Session.run`."""
-        await self.__aenter__()
+        await self._begun()
         asked = request(
             code,
             self._sandbox._defaults,
@@ -314,17 +329,42 @@ class AsyncSession:
         )
         return result_of(await tell(self._sandbox, asked, on_output), self._read)
 
-    async def stream(self, code: str, **arguments: Any) -> AsyncIterator[Output | Result]:
-        """Runs code in the session and gives its output while it is written; the last item is the result. Arguments are those of `run`."""
-        await self.__aenter__()
-        asked = request(code, self._sandbox._defaults, session=self.id, **arguments)
-        async for item in _stream(self._sandbox, asked, self._read):
-            yield item
+    async def stream(
+        self,
+        code: str,
+        *,
+        deps: Sequence[str] | None = None,
+        globals: Mapping[str, Any] | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, FileContent] | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        fuel: int | None = None,
+    ) -> AsyncIterator[Output | Result]:
+        """Runs code in the session and gives its output while it is written; the last item is the result. Leaving the iteration stops the code."""
+        await self._begun()
+        asked = request(
+            code,
+            self._sandbox._defaults,
+            deps=deps,
+            globals=globals,
+            stdin=stdin,
+            env=env,
+            files=files,
+            timeout=timeout,
+            memory=memory,
+            fuel=fuel,
+            session=self.id,
+        )
+        async with aclosing(_stream(self._sandbox, asked, self._read)) as items:
+            async for item in items:
+                yield item
 
     async def fork(self) -> AsyncSession:
         """A session that goes on where this one stands: with its variables and a copy of its files."""
-        handle = await self._do(lambda engine: str(engine.fork_session(self.id)))
-        return await AsyncSession(self._sandbox, self.stateful, lambda engine: handle).__aenter__()
+        handle = await self._do(lambda engine: engine.fork_session(self.id))
+        return AsyncSession(self._sandbox, handle, self.stateful)
 
     async def reset(self, *, files: bool = False) -> None:
         """Lets the session begin anew: without its variables, and with `files`, without its files."""

@@ -55,16 +55,21 @@ class Request:
     globals: str | None
     stdin: str | None
     env: dict[str, str]
-    files: list[tuple[str, bytes]]
+    given: list[tuple[str, FileContent]]
     timeout: float | None
     memory: int | None
     fuel: int | None
     filename: str | None
     session: str | None
-    ordered: bool
+    lines: bool
     on_output: Callable[[str, str], object] | None
     cancel: _native.Cancel
     is_main_thread: bool
+
+    @property
+    def files(self) -> list[tuple[str, bytes]]:
+        """The files that the code finds. Those given as paths are read now, in the thread that starts the run."""
+        return [(path, content(of)) for path, of in self.given]
 
 
 def engine_for(options: Options) -> _native.Engine:
@@ -121,7 +126,7 @@ def request(
     fuel: int | None = None,
     filename: str | None = None,
     session: str | None = None,
-    ordered: bool = False,
+    lines: bool = False,
     on_output: Callable[[str, str], object] | None = None,
     is_main_thread: bool = False,
 ) -> Request:
@@ -134,13 +139,13 @@ def request(
         None if globals is None else _json(globals),
         stdin,
         {**defaults.env, **env} if env else dict(defaults.env),
-        [] if not files else [(path, content(of)) for path, of in files.items()],
+        list((files or {}).items()),
         defaults.timeout if timeout is None else timeout,
         defaults.memory if memory is None else memory,
         defaults.fuel if fuel is None else fuel,
         filename,
         session,
-        ordered,
+        lines,
         on_output,
         _native.Cancel(),
         is_main_thread,
