@@ -237,6 +237,24 @@ class Interrupting(unittest.TestCase):
         timer.join()
         self.assertEqual(self.sandbox.run("1").value, 1)
 
+    def test_a_handler_of_a_signal_runs_code_while_code_runs(self):
+        values = []
+        before = signal.signal(signal.SIGALRM, lambda *_: values.append(self.sandbox.run("6 * 7").value))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            self.assertEqual(self.sandbox.run("while True: pass", timeout=2).status, "timeout")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        self.assertEqual(values, [42])
+        for number in range(20):
+            self.assertEqual(self.sandbox.run(str(number)).value, number)
+        # One thread waits for the next run, however many there were.
+        names = lambda: [name.read_text() for name in Path("/proc/self/task").glob("*/comm")]
+        until = time.monotonic() + 60
+        while names().count("prims-run\n") > 1 and time.monotonic() < until:
+            time.sleep(0.01)
+        self.assertLessEqual(names().count("prims-run\n"), 1)
+
     def test_threads_run_beside_each_other(self):
         count, done = 4, []
         barrier = threading.Barrier(count + 1)
