@@ -1,11 +1,13 @@
 //! One interpreter with its settings, its sessions and its folders.
 
+use crate::ended::Ended;
 use crate::errors::Error;
 use crate::files::{self, Described, RunFolder, artifacts};
 use crate::interrupt;
 use crate::reply::{Ran, not_installed, reply};
 use crate::request::{Raised, Request};
 use crate::sessions::Sessions;
+use crate::threads::{Begin, hand_over};
 use prims_interpreter::WorkspacePath;
 use prims_interpreter::{Call, Interpreter, RunRequest};
 use prims_sandbox::{Invocation, Limits, Progress};
@@ -65,30 +67,19 @@ impl Engine {
 
     /// Runs code, in a session if the request names one.
     fn run<'py>(&self, py: Python<'py>, request: Request) -> PyResult<Bound<'py, PyDict>> {
-        let shared = self.shared()?;
-        let (invocation, raised) = request.invocation(shared.limits)?;
-        // A session has its own, and takes none for these.
-        let of_session = request.session.is_some() && request.deps.is_empty();
-        let job = Job {
-            deps: if of_session {
-                vec![]
-            } else {
-                shared.with_own(request.deps.clone())
-            },
-            files: request.workspace_files()?,
-            session: request.session.clone(),
-            invocation,
-        };
+        let (shared, job, telling) = self.begin(&request)?;
         let cancel = job.invocation.cancel.clone();
         let ran = interrupt::run(py, request.is_main_thread, &cancel, move || shared.run(job));
-        if let Some(error) = raised_by(&raised) {
-            return Err(error);
-        }
-        match ran {
-            Ok(ran) => reply(py, ran, request.lines),
-            Err(error) if error.is_about_packages() => not_installed(py, &error),
-            Err(error) => Err(error.into()),
-        }
+        telling.reply(py, ran)
+    }
+
+    /// Begins to run code. Its end is told by `ended`, with the future.
+    fn start(&self, py: Python<'_>, request: Request, ended: &Ended, future: Py<PyAny>) -> PyResult<()> {
+        let (shared, job, telling) = self.begin(&request)?;
+        let tell = ended.telling(future);
+        let work = move || shared.run(job);
+        let tell = move |ran| tell(Box::new(move |py| telling.reply(py, ran)));
+        Ok(py.detach(|| hand_over(Begin::InTurn, work, tell))?)
     }
 
     /// Makes a session; its handle.
@@ -203,7 +194,45 @@ struct Job {
     invocation: Invocation,
 }
 
+/// What else goes into the reply.
+struct Telling {
+    raised: Raised,
+    lines: bool,
+}
+
+impl Telling {
+    fn reply(self, py: Python<'_>, ran: Result<Ran, Error>) -> PyResult<Bound<'_, PyDict>> {
+        if let Some(error) = raised_by(&self.raised) {
+            return Err(error);
+        }
+        match ran {
+            Ok(ran) => reply(py, ran, self.lines),
+            Err(error) if error.is_about_packages() => not_installed(py, &error),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Engine {
+    fn begin(&self, request: &Request) -> Result<(Arc<Shared>, Job, Telling), Error> {
+        let shared = self.shared()?;
+        let (invocation, raised) = request.invocation(shared.limits)?;
+        // A session has its own, and takes none for these.
+        let of_session = request.session.is_some() && request.deps.is_empty();
+        let job = Job {
+            deps: if of_session {
+                vec![]
+            } else {
+                shared.with_own(request.deps.clone())
+            },
+            files: request.workspace_files()?,
+            session: request.session.clone(),
+            invocation,
+        };
+        let lines = request.lines;
+        Ok((shared, job, Telling { raised, lines }))
+    }
+
     fn open(options: Options) -> Result<Engine, Error> {
         let variable = |name: &str| std::env::var(name).ok();
         let mut settings =

@@ -4,6 +4,7 @@
 //! asyncio is the package's business.
 
 mod decode;
+mod ended;
 mod engine;
 mod errors;
 mod files;
@@ -12,12 +13,15 @@ mod program;
 mod reply;
 mod request;
 mod sessions;
+mod threads;
 
 use pyo3::prelude::*;
 
 /// The module that Python loads.
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::ended::Ended;
     #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]

@@ -3,12 +3,15 @@
 import asyncio
 import gc
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from prims_wasm import AsyncSandbox, AsyncSession, CodeError, FileError, InvalidArgument, Output, Result
+from prims_wasm import AsyncSandbox, AsyncSession, CodeError, FileError, InvalidArgument, Output, Result, Sandbox, SessionError
 
 LOOP = "print('begun', flush=True)\nwhile True: pass"
 
@@ -30,6 +33,27 @@ class Async(unittest.IsolatedAsyncioTestCase):
     async def test_many_at_a_time(self):
         results = await asyncio.gather(*(self.sandbox.run(f"{number} * 2") for number in range(40)))
         self.assertEqual([result.value for result in results], [number * 2 for number in range(40)])
+
+    async def test_the_main_thread_waits_for_no_other_run(self):
+        sleep = "import time\nprint('begun', flush=True)\ntime.sleep(3000)"
+        tasks = [asyncio.create_task(self.sandbox.run(sleep, timeout=3000)) for _ in range(40)]
+        await asyncio.sleep(0.1)
+        self.assertEqual(Sandbox(offline=True).run("1").value, 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self.assertTrue(all(task.cancelled() for task in tasks))
+        # Those that had no thread yet were cancelled as well.
+        self.assertEqual((await asyncio.wait_for(self.sandbox.run("2"), 60)).value, 2)
+
+    async def test_what_cannot_be_run_is_told(self):
+        with self.assertRaises(InvalidArgument):
+            await self.sandbox.run("1", memory=1 << 40)
+        with self.assertRaises(SessionError):
+            session = await self.sandbox.session().fork()
+            await session.close()
+            await session.run("1")
+        self.assertEqual((await self.sandbox.run("1", deps=["numpy>99"])).status, "install_error")
 
     async def test_the_loop_goes_on_meanwhile(self):
         steps = 0
@@ -216,6 +240,40 @@ class Async(unittest.IsolatedAsyncioTestCase):
             task.cancel()
             await asyncio.wait((task,))
             self.assertEqual((await session.run("x")).value, 1)
+
+
+class Loops(unittest.TestCase):
+    async def many(self, base):
+        sandbox = AsyncSandbox(offline=True)
+        results = await asyncio.gather(*(sandbox.run(f"{base} + {number}") for number in range(8)))
+        self.assertEqual([result.value for result in results], [base + number for number in range(8)])
+        return base
+
+    def test_several_loops_at_a_time(self):
+        with ThreadPoolExecutor(4) as threads:
+            done = threads.map(lambda base: asyncio.run(self.many(base)), range(0, 80, 10), timeout=120)
+            self.assertEqual(list(done), list(range(0, 80, 10)))
+
+    def test_a_loop_that_ended_leaves_nothing_open(self):
+        asyncio.run(self.many(0))
+        gc.collect()
+        before = len(os.listdir("/dev/fd"))
+        for base in range(20):
+            asyncio.run(self.many(base))
+        gc.collect()
+        self.assertLess(len(os.listdir("/dev/fd")), before + 10)
+
+    def test_a_process_ends_while_a_run_goes_on(self):
+        code = (
+            "import asyncio\nfrom prims_wasm import AsyncSandbox\n"
+            "loop, sandbox = asyncio.new_event_loop(), AsyncSandbox(offline=True)\n"
+            "loop.run_until_complete(sandbox.run('1'))\n"
+            "task = loop.create_task(sandbox.run('while True: pass', timeout=3000))\n"
+            "loop.run_until_complete(asyncio.sleep(0.1))\n"
+            "print('end')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        self.assertEqual((done.returncode, done.stdout), (0, "end\n"), done.stderr)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from . import _native
 from ._engine import FileContent, Request, content, is_made, request, together
@@ -21,7 +22,7 @@ __all__ = ["AsyncSandbox", "AsyncSession"]
 T = TypeVar("T")
 
 _CONCURRENCY = 32
-"""Threads that run code; further runs wait."""
+"""Threads for all that needs Python beside the code; more wait. The native half has as many for other runs."""
 _PENDING = 1 << 20
 """Characters of output that wait to be taken; more are dropped and counted."""
 _PATIENCE = 0.25
@@ -51,7 +52,10 @@ os.register_at_fork(after_in_child=_after_fork)
 
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] | None = None) -> T:
     """Does blocking work in a thread; if the task is cancelled meanwhile, `stop` stops the work."""
-    done = asyncio.get_running_loop().run_in_executor(_threads(), work)
+    return await _end_of(asyncio.get_running_loop().run_in_executor(_threads(), work), stop)
+
+
+async def _end_of(done: asyncio.Future[T], stop: Callable[[], object] | None) -> T:
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -92,10 +96,39 @@ class _Relay:
         return [Output(stream, "", omitted) for stream, omitted in self._omitted.items() if omitted]
 
 
+class _Ends:
+    """Where a loop hears of runs that have ended. It does not know its loop, so that it goes with it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.native = _native.Ended()
+        loop.add_reader(self.native.fileno(), self._take)
+
+    def _take(self) -> None:
+        for future, reply, error in self.native.take():
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(reply or {})
+            else:
+                future.set_exception(error)
+
+
+_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ends] = WeakKeyDictionary()
+
+
 async def run(sandbox: AsyncSandbox, asked: Request) -> dict[str, Any]:
     """Runs code in a thread; the native half's reply."""
     engine = await sandbox._ready()
-    return await in_thread(lambda: engine.run(asked), asked.cancel.cancel)
+    if asked.given or asked.on_output is not None or sandbox._options.on_progress is not None:
+        return await in_thread(lambda: engine.run(asked), asked.cancel.cancel)
+    # Nothing in it needs Python, so no thread of Python's, for which the loop and the run would wait in turn.
+    loop = asyncio.get_running_loop()
+    ends = _ends.get(loop)
+    if ends is None:
+        ends = _ends[loop] = _Ends(loop)
+    done: asyncio.Future[dict[str, Any]] = loop.create_future()
+    engine.start(asked, ends.native, done)
+    return await _end_of(done, asked.cancel.cancel)
 
 
 async def tell(sandbox: AsyncSandbox, asked: Request, handler: OutputHandler | None) -> dict[str, Any]:
