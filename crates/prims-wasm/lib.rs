@@ -23,6 +23,7 @@ pub mod settings;
 mod setup;
 
 pub use commands::{Error, main, main_with};
+pub use compat::lines as output_lines;
 pub use report::exit_status;
 pub use setup::{embedded_guest, interpreter, interpreter_for, interpreter_with, overlaid_guest, use_seed};
 

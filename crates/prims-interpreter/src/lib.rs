@@ -12,11 +12,13 @@
 mod images;
 mod mime;
 mod packages;
+mod pristine;
 mod sessions;
 mod workspace;
 
 pub use mime::of as mime_of;
 pub use packages::{PackageOptions, ProgressFactory, Wanted};
+pub use pristine::Pristine;
 pub use sessions::{
     Call, CallReport, Handle, Memory, NewSession, SessionError, SessionInfo, SessionSettings, Sessions,
 };

@@ -1,6 +1,6 @@
 //! Text out of bytes that come in pieces.
 
-use prims_sandbox::{Output, Stream};
+use prims_sandbox::Stream;
 
 /// Decodes UTF-8 that is cut anywhere. What is not UTF-8 is replaced.
 #[derive(Default)]
@@ -17,11 +17,6 @@ impl Decoder {
         let cut = incomplete(&all);
         self.pending = all[all.len() - cut..].to_vec();
         String::from_utf8_lossy(&all[..all.len() - cut]).into_owned()
-    }
-
-    /// What is left when nothing more comes.
-    pub(crate) fn end(&mut self) -> String {
-        String::from_utf8_lossy(&std::mem::take(&mut self.pending)).into_owned()
     }
 }
 
@@ -48,28 +43,4 @@ impl Decoders {
     pub(crate) fn of(&mut self, stream: Stream) -> &mut Decoder {
         &mut self.0[usize::from(stream == Stream::Stderr)]
     }
-}
-
-/// What was kept of both streams in the order it was written: whether it is stderr, and the text.
-pub(crate) fn in_order(output: &Output) -> Vec<(bool, String)> {
-    let mut decoders = Decoders::default();
-    let mut pieces = vec![];
-    for (stream, range) in &output.order {
-        let captured = match stream {
-            Stream::Stdout => &output.stdout,
-            Stream::Stderr => &output.stderr,
-        };
-        let bytes = captured.bytes.get(range.clone()).unwrap_or_default();
-        // What was left out lies before the first piece of the tail.
-        if captured.truncated() && range.start == captured.gap {
-            let note = format!("\n[... {} bytes left out ...]\n", captured.omitted);
-            pieces.push((*stream == Stream::Stderr, note));
-        }
-        pieces.push((*stream == Stream::Stderr, decoders.of(*stream).text(bytes)));
-    }
-    for stream in [Stream::Stdout, Stream::Stderr] {
-        pieces.push((stream == Stream::Stderr, decoders.of(stream).end()));
-    }
-    pieces.retain(|(_, text)| !text.is_empty());
-    pieces
 }

@@ -1,10 +1,13 @@
 //! One interpreter with its settings, its sessions and its folders.
 
+use crate::ended::Ended;
 use crate::errors::Error;
+use crate::files::{self, Described, RunFolder, artifacts};
 use crate::interrupt;
-use crate::reply::{Ran, RunFolder, artifacts, not_installed, reply};
+use crate::reply::{Ran, not_installed, reply};
 use crate::request::{Raised, Request};
 use crate::sessions::Sessions;
+use crate::threads::{Begin, hand_over};
 use prims_interpreter::WorkspacePath;
 use prims_interpreter::{Call, Interpreter, RunRequest};
 use prims_sandbox::{Invocation, Limits, Progress};
@@ -64,30 +67,19 @@ impl Engine {
 
     /// Runs code, in a session if the request names one.
     fn run<'py>(&self, py: Python<'py>, request: Request) -> PyResult<Bound<'py, PyDict>> {
-        let shared = self.shared()?;
-        let (invocation, raised) = request.invocation(shared.limits)?;
-        // A session has its own, and takes none for these.
-        let of_session = request.session.is_some() && request.deps.is_empty();
-        let job = Job {
-            deps: if of_session {
-                vec![]
-            } else {
-                shared.with_own(request.deps.clone())
-            },
-            files: request.workspace_files()?,
-            session: request.session.clone(),
-            invocation,
-        };
+        let (shared, job, telling) = self.begin(&request)?;
         let cancel = job.invocation.cancel.clone();
         let ran = interrupt::run(py, request.is_main_thread, &cancel, move || shared.run(job));
-        if let Some(error) = raised_by(&raised) {
-            return Err(error);
-        }
-        match ran {
-            Ok(ran) => reply(py, ran, request.ordered),
-            Err(error) if error.is_about_packages() => not_installed(py, &error),
-            Err(error) => Err(error.into()),
-        }
+        telling.reply(py, ran)
+    }
+
+    /// Begins to run code. Its end is told by `ended`, with the future.
+    fn start(&self, py: Python<'_>, request: Request, ended: &Ended, future: Py<PyAny>) -> PyResult<()> {
+        let (shared, job, telling) = self.begin(&request)?;
+        let tell = ended.telling(future);
+        let work = move || shared.run(job);
+        let tell = move |ran| tell(Box::new(move |py| telling.reply(py, ran)));
+        Ok(py.detach(|| hand_over(Begin::InTurn, work, tell))?)
     }
 
     /// Makes a session; its handle.
@@ -136,7 +128,7 @@ impl Engine {
     /// The bytes of a session's file.
     fn read_file<'py>(&self, py: Python<'py>, handle: &str, path: &str) -> PyResult<Bound<'py, pyo3::types::PyBytes>> {
         let shared = self.shared()?;
-        let bytes = py.detach(|| crate::reply::read(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?;
+        let bytes = py.detach(|| files::read(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?;
         Ok(pyo3::types::PyBytes::new(py, &bytes))
     }
 
@@ -168,20 +160,29 @@ impl Engine {
         Ok(py.detach(delete)?)
     }
 
-    /// The files of a session below a folder: path, size, media type.
-    fn list_files(&self, py: Python<'_>, handle: &str, path: &str) -> PyResult<Vec<(String, u64, String)>> {
+    /// The files of a session below a folder.
+    fn list_files(&self, py: Python<'_>, handle: &str, path: &str) -> PyResult<Vec<Described>> {
         let shared = self.shared()?;
-        Ok(py.detach(|| shared.sessions.list(&shared.interpreter, handle, path))?)
+        Ok(py.detach(|| files::list(&shared.sessions.workspace(&shared.interpreter, handle)?, path))?)
     }
 
     /// Ends the sessions that are not kept in a folder of the caller's, and removes what lies in temporary folders.
     fn close(&self, py: Python<'_>) {
-        let shared = Arc::clone(&self.0);
+        let Ok(shared) = self.shared() else { return };
         py.detach(|| {
             shared.sessions.end();
             shared.spare.lock().unwrap_or_else(PoisonError::into_inner).clear();
             shared.runs.lock().unwrap_or_else(PoisonError::into_inner).take();
         });
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // A fork has neither the threads that would be told to end, nor any right to the files.
+        if self.shared().is_err() {
+            std::mem::forget(Arc::clone(&self.0));
+        }
     }
 }
 
@@ -193,7 +194,45 @@ struct Job {
     invocation: Invocation,
 }
 
+/// What else goes into the reply.
+struct Telling {
+    raised: Raised,
+    lines: bool,
+}
+
+impl Telling {
+    fn reply(self, py: Python<'_>, ran: Result<Ran, Error>) -> PyResult<Bound<'_, PyDict>> {
+        if let Some(error) = raised_by(&self.raised) {
+            return Err(error);
+        }
+        match ran {
+            Ok(ran) => reply(py, ran, self.lines),
+            Err(error) if error.is_about_packages() => not_installed(py, &error),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 impl Engine {
+    fn begin(&self, request: &Request) -> Result<(Arc<Shared>, Job, Telling), Error> {
+        let shared = self.shared()?;
+        let (invocation, raised) = request.invocation(shared.limits)?;
+        // A session has its own, and takes none for these.
+        let of_session = request.session.is_some() && request.deps.is_empty();
+        let job = Job {
+            deps: if of_session {
+                vec![]
+            } else {
+                shared.with_own(request.deps.clone())
+            },
+            files: request.workspace_files()?,
+            session: request.session.clone(),
+            invocation,
+        };
+        let lines = request.lines;
+        Ok((shared, job, Telling { raised, lines }))
+    }
+
     fn open(options: Options) -> Result<Engine, Error> {
         let variable = |name: &str| std::env::var(name).ok();
         let mut settings =

@@ -21,8 +21,6 @@ pub(crate) enum Error {
     },
     #[error("the sandbox was made by another process, and this one is a fork of it")]
     Forked,
-    #[error("the sandbox is closed")]
-    Closed,
     #[error("a thread that ran code died")]
     Died,
     #[error(transparent)]
@@ -60,8 +58,7 @@ impl Error {
             )
             | Error::Interpreter(InterpreterError::Sandbox(SandboxError::Limit(_) | SandboxError::Invalid(_)))
             | Error::Argument(_)
-            | Error::Forked
-            | Error::Closed => "InvalidArgument",
+            | Error::Forked => "InvalidArgument",
             Error::Interpreter(InterpreterError::Session(_)) => "SessionError",
             Error::Interpreter(InterpreterError::File(_)) => "FileError",
             _ => "InternalError",

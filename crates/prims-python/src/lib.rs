@@ -4,13 +4,16 @@
 //! asyncio is the package's business.
 
 mod decode;
+mod ended;
 mod engine;
 mod errors;
+mod files;
 mod interrupt;
 mod program;
 mod reply;
 mod request;
 mod sessions;
+mod threads;
 
 use pyo3::prelude::*;
 
@@ -18,11 +21,13 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _native {
     #[pymodule_export]
+    use super::ended::Ended;
+    #[pymodule_export]
     use super::engine::Engine;
     #[pymodule_export]
-    use super::program::{main, use_seed};
+    use super::files::RunFolder;
     #[pymodule_export]
-    use super::reply::RunFolder;
+    use super::program::{main, use_seed};
     #[pymodule_export]
     use super::request::Cancel;
     use super::*;

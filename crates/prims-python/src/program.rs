@@ -10,14 +10,10 @@ pub(crate) fn main(py: Python<'_>, arguments: Vec<OsString>) -> u8 {
     py.detach(|| prims_wasm::main_with(arguments))
 }
 
-/// Lets every cache that is opened from now on take over what lies in `folder`; `program` is a file of the package that it came with. Whether it may be used.
+/// Lets every cache that is opened from now on take over what lies in `folder`, if it may be used; `program` is a file of the package that it came with.
 #[pyfunction]
-pub(crate) fn use_seed(folder: PathBuf, program: PathBuf) -> bool {
-    match prims_cache::Seed::open(&folder, &program) {
-        Some(seed) => {
-            prims_wasm::use_seed(seed);
-            true
-        }
-        None => false,
+pub(crate) fn use_seed(folder: PathBuf, program: PathBuf) {
+    if let Some(seed) = prims_cache::Seed::open(&folder, &program) {
+        prims_wasm::use_seed(seed);
     }
 }

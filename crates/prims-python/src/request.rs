@@ -45,8 +45,8 @@ pub(crate) struct Request {
     fuel: Option<u64>,
     filename: Option<String>,
     pub(crate) session: Option<String>,
-    /// Whether the reply is to have the output of both streams in order.
-    pub(crate) ordered: bool,
+    /// Whether the reply is to have the lines of both streams in order.
+    pub(crate) lines: bool,
     on_output: Option<Py<PyAny>>,
     pub(crate) cancel: Py<Cancel>,
     pub(crate) is_main_thread: bool,

@@ -1,17 +1,13 @@
 //! Sessions of one engine, opened when the first one is needed.
 
 use crate::errors::Error;
-use crate::reply::FOLDERS;
+use crate::files::FOLDERS;
 use prims_interpreter::{
-    EntryKind, Interpreter, ListOptions, NewSession, SessionError, SessionInfo, SessionSettings, Workspace,
-    WorkspacePath,
+    Interpreter, NewSession, SessionError, SessionInfo, SessionSettings, Workspace, WorkspacePath,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-
-/// Files that a listing shows.
-const MAX_FILES: usize = 20_000;
 
 /// Where sessions lie, and those that are open.
 pub(crate) struct Sessions {
@@ -114,34 +110,6 @@ impl Sessions {
 
     pub(crate) fn workspace(&self, interpreter: &Interpreter, handle: &str) -> Result<Workspace, Error> {
         Ok(self.open(interpreter)?.workspace(handle, None)?)
-    }
-
-    pub(crate) fn list(
-        &self,
-        interpreter: &Interpreter,
-        handle: &str,
-        path: &str,
-    ) -> Result<Vec<(String, u64, String)>, Error> {
-        let options = ListOptions {
-            recursive: true,
-            files_only: true,
-            limit: MAX_FILES,
-            after: None,
-        };
-        let path = match path {
-            "" | "." => WorkspacePath::root(),
-            path => WorkspacePath::parse(path)?,
-        };
-        let listing = self.workspace(interpreter, handle)?.list(&path, &options)?;
-        let files = listing
-            .entries
-            .into_iter()
-            .filter(|entry| entry.kind == EntryKind::File);
-        let described = files.map(|entry| {
-            let mime = entry.mime.unwrap_or("application/octet-stream").to_owned();
-            (entry.path.as_str().to_owned(), entry.size, mime)
-        });
-        Ok(described.collect())
     }
 }
 

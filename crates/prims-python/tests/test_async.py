@@ -2,9 +2,16 @@
 
 import asyncio
 import gc
+import os
+import subprocess
+import sys
+import tempfile
+import threading
 import unittest
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
-from prims_wasm import AsyncSandbox, CodeError, InvalidArgument, Output, Result
+from prims_wasm import AsyncSandbox, AsyncSession, CodeError, FileError, InvalidArgument, Output, Result, Sandbox, SessionError
 
 LOOP = "print('begun', flush=True)\nwhile True: pass"
 
@@ -26,6 +33,27 @@ class Async(unittest.IsolatedAsyncioTestCase):
     async def test_many_at_a_time(self):
         results = await asyncio.gather(*(self.sandbox.run(f"{number} * 2") for number in range(40)))
         self.assertEqual([result.value for result in results], [number * 2 for number in range(40)])
+
+    async def test_the_main_thread_waits_for_no_other_run(self):
+        sleep = "import time\nprint('begun', flush=True)\ntime.sleep(3000)"
+        tasks = [asyncio.create_task(self.sandbox.run(sleep, timeout=3000)) for _ in range(40)]
+        await asyncio.sleep(0.1)
+        self.assertEqual(Sandbox(offline=True).run("1").value, 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        self.assertTrue(all(task.cancelled() for task in tasks))
+        # Those that had no thread yet were cancelled as well.
+        self.assertEqual((await asyncio.wait_for(self.sandbox.run("2"), 60)).value, 2)
+
+    async def test_what_cannot_be_run_is_told(self):
+        with self.assertRaises(InvalidArgument):
+            await self.sandbox.run("1", memory=1 << 40)
+        with self.assertRaises(SessionError):
+            session = await self.sandbox.session().fork()
+            await session.close()
+            await session.run("1")
+        self.assertEqual((await self.sandbox.run("1", deps=["numpy>99"])).status, "install_error")
 
     async def test_the_loop_goes_on_meanwhile(self):
         steps = 0
@@ -131,6 +159,78 @@ class Async(unittest.IsolatedAsyncioTestCase):
             await again.reset(files=True)
             self.assertEqual((await again.run("'x' in globals()")).value, False)
 
+    async def test_a_session_begins_once_whatever_is_done_first(self):
+        with tempfile.TemporaryDirectory() as folder:
+            sandbox = AsyncSandbox(data_dir=folder, offline=True)
+            there = lambda: len(list(Path(folder).glob("sessions/*")))
+            session = sandbox.session()
+            await asyncio.gather(*(session.run(f"x{number} = 1") for number in range(4)))
+            self.assertEqual(((await session.run("x0 + x1 + x2 + x3")).value, there()), (4, 1))
+            await session.close()
+            works = [
+                lambda session: session.write("f", "x"),
+                lambda session: session.reset(),
+                lambda session: session.files(),
+                lambda session: session.fork(),
+            ]
+            for work in works:
+                session = sandbox.session()
+                await work(session)
+                self.assertEqual((await session.run("1")).value, 1)
+                await session.close()
+            for work in (AsyncSession.read, AsyncSession.delete):
+                session = sandbox.session()
+                with self.assertRaises(FileError):
+                    await work(session, "nothing")
+                await session.close()
+            # Only the fork is left. A session that never began has nothing to end.
+            await sandbox.session().close()
+            self.assertEqual(there(), 1)
+
+    async def test_a_task_that_is_cancelled_at_the_beginning_leaves_one_session(self):
+        with tempfile.TemporaryDirectory() as folder:
+            sandbox = AsyncSandbox(data_dir=folder, offline=True)
+            await sandbox.run("1")
+            session = sandbox.session()
+            task = asyncio.create_task(session.run("x = 1"))
+            await asyncio.sleep(0)
+            task.cancel()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+            self.assertEqual((await session.run("'x' in globals()")).value, False)
+            self.assertEqual(len(list(Path(folder).glob("sessions/*"))), 1)
+            await session.close()
+
+    async def test_leaving_a_stream_of_a_session_stops_the_code(self):
+        async with self.sandbox.session() as session:
+            await session.run("x = 1")
+            stream = session.stream("x = 2\n" + LOOP, timeout=3000)
+            self.assertEqual(await stream.__anext__(), Output("stdout", "begun"))
+            await asyncio.wait_for(stream.aclose(), 60)
+            self.assertEqual((await session.run("x")).value, 1)
+            with self.assertRaises(TypeError):
+                session.stream("1", on_output=print)
+
+    async def test_the_loop_goes_on_while_a_file_is_read(self):
+        with tempfile.TemporaryDirectory() as folder:
+            pipe = Path(folder) / "pipe"
+            os.mkfifo(pipe)
+            runs = threading.Event()
+
+            def write():
+                said = "beside" if runs.wait(60) else "after"
+                pipe.write_text(said)
+
+            thread = threading.Thread(target=write)
+            thread.start()
+            task = asyncio.create_task(self.sandbox.run("open('f').read()", files={"f": pipe}))
+            await asyncio.sleep(0.01)
+            runs.set()
+            self.assertEqual((await task).value, "beside")
+            thread.join()
+            with self.assertRaises(FileNotFoundError):
+                await self.sandbox.run("1", files={"f": Path(folder) / "nothing"})
+
     async def test_a_session_goes_on_after_a_task_was_cancelled(self):
         async with self.sandbox.session() as session:
             await session.run("x = 1")
@@ -140,6 +240,40 @@ class Async(unittest.IsolatedAsyncioTestCase):
             task.cancel()
             await asyncio.wait((task,))
             self.assertEqual((await session.run("x")).value, 1)
+
+
+class Loops(unittest.TestCase):
+    async def many(self, base):
+        sandbox = AsyncSandbox(offline=True)
+        results = await asyncio.gather(*(sandbox.run(f"{base} + {number}") for number in range(8)))
+        self.assertEqual([result.value for result in results], [base + number for number in range(8)])
+        return base
+
+    def test_several_loops_at_a_time(self):
+        with ThreadPoolExecutor(4) as threads:
+            done = threads.map(lambda base: asyncio.run(self.many(base)), range(0, 80, 10), timeout=120)
+            self.assertEqual(list(done), list(range(0, 80, 10)))
+
+    def test_a_loop_that_ended_leaves_nothing_open(self):
+        asyncio.run(self.many(0))
+        gc.collect()
+        before = len(os.listdir("/dev/fd"))
+        for base in range(20):
+            asyncio.run(self.many(base))
+        gc.collect()
+        self.assertLess(len(os.listdir("/dev/fd")), before + 10)
+
+    def test_a_process_ends_while_a_run_goes_on(self):
+        code = (
+            "import asyncio\nfrom prims_wasm import AsyncSandbox\n"
+            "loop, sandbox = asyncio.new_event_loop(), AsyncSandbox(offline=True)\n"
+            "loop.run_until_complete(sandbox.run('1'))\n"
+            "task = loop.create_task(sandbox.run('while True: pass', timeout=3000))\n"
+            "loop.run_until_complete(asyncio.sleep(0.1))\n"
+            "print('end')"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        self.assertEqual((done.returncode, done.stdout), (0, "end\n"), done.stderr)
 
 
 if __name__ == "__main__":

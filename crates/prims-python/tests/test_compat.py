@@ -29,6 +29,12 @@ class CodeSandbox(unittest.IsolatedAsyncioTestCase):
         async with code_sandbox() as sandbox:
             self.assertEqual((await sandbox.eval(code))["output"], ["a", "b", "c"])
 
+    async def test_output_that_is_too_long_says_where_it_was_cut(self):
+        async with code_sandbox() as sandbox:
+            output = (await sandbox.eval("print('head')\nfor _ in range(3000): print('x' * 1000)\nprint('tail')"))["output"]
+        self.assertEqual((output[0], output[-1]), ("head", "tail"))
+        self.assertEqual(sum(line.endswith(" bytes left out ...]") for line in output), 1)
+
     async def test_errors(self):
         async with code_sandbox() as sandbox:
             result = await sandbox.eval("print('x')\nunknown")
@@ -105,6 +111,9 @@ class Environments(unittest.IsolatedAsyncioTestCase):
         async with async_prepare_deno_env("stdio") as env:
             self.assertEqual(env.args[4], "stdio")
         self.assertIs(prims_wasm.async_prepare_env, async_prepare_deno_env)
+        with self.assertRaises(InstallError):
+            async with async_prepare_deno_env("stdio", dependencies=["numpy>99"]):
+                self.fail("it began")
 
 
 if __name__ == "__main__":

@@ -80,6 +80,12 @@ class Results(unittest.TestCase):
         self.run_code("import builtins\nbuiltins.x = 1\nopen('left', 'w').close()\nopen('output/left', 'w').close()")
         seen = self.run_code("import builtins, os\n[hasattr(builtins, 'x'), sorted(os.listdir()), os.listdir('output')]")
         self.assertEqual(seen.value, [False, ["mounts", "output"], []])
+        for change in ("os.rmdir('output'); os.symlink('mounts', 'output')", "os.rmdir('mounts'); os.mkdir('mounts')", "os.utime('output', (1, 1))"):
+            self.run_code(f"import os\n{change}").check()
+            # More runs than there are folders to be used again.
+            for _ in range(6):
+                seen = self.run_code("import os\n[os.path.islink('output'), sorted(os.listdir()), os.stat('output').st_mtime > 1]")
+                self.assertEqual(seen.value, [False, ["mounts", "output"], True], change)
 
     def test_artifacts(self):
         code = "import os\nos.makedirs('output/d')\nopen('output/d/a.csv', 'w').write('x,y')\nopen('output/b.bin', 'wb').write(b'\\xff' * 100)\nopen('c', 'w')"
@@ -231,6 +237,24 @@ class Interrupting(unittest.TestCase):
         timer.join()
         self.assertEqual(self.sandbox.run("1").value, 1)
 
+    def test_a_handler_of_a_signal_runs_code_while_code_runs(self):
+        values = []
+        before = signal.signal(signal.SIGALRM, lambda *_: values.append(self.sandbox.run("6 * 7").value))
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            self.assertEqual(self.sandbox.run("while True: pass", timeout=2).status, "timeout")
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        self.assertEqual(values, [42])
+        for number in range(20):
+            self.assertEqual(self.sandbox.run(str(number)).value, number)
+        # Threads stay for the next run, and each run uses one that is there.
+        names = lambda: [name.read_text() for name in Path("/proc/self/task").glob("*/comm")]
+        before = names().count("prims-run\n")
+        for number in range(100):
+            self.sandbox.run("1")
+        self.assertEqual(names().count("prims-run\n"), before)
+
     def test_threads_run_beside_each_other(self):
         count, done = 4, []
         barrier = threading.Barrier(count + 1)
@@ -263,18 +287,64 @@ class Interrupting(unittest.TestCase):
         thread.join()
         self.assertGreater(len(steps), 20)
 
+    def forked(self, code):
+        code = "import os, sys, threading\nfrom prims_wasm import AsyncSandbox, InvalidArgument, Sandbox, _engine\n" + code
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "TMPDIR": folder}
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+            self.assertEqual((done.returncode, os.listdir(folder)), (0, []), done.stderr)
+        return done.stdout
+
     def test_a_fork_is_told_that_it_is_one(self):
         code = (
-            "import os\nfrom prims_wasm import Sandbox, InvalidArgument\nold = Sandbox(offline=True)\nold.run('1')\n"
+            "old = Sandbox(offline=True)\nold.run('1')\n"
             "if os.fork() == 0:\n"
-            "    for sandbox in (old, Sandbox(offline=True)):\n"
+            "    for sandbox in (old, Sandbox(offline=True), Sandbox(offline=True, auto_deps=False)):\n"
             "        try: sandbox.run('1')\n"
             "        except InvalidArgument as error: print('fork' in str(error), flush=True)\n"
             "    os._exit(0)\n"
             "os.wait()\nprint(old.run('2').value)"
         )
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        self.assertEqual(done.stdout, "True\nTrue\n2\n", done.stderr)
+        self.assertEqual(self.forked(code), "True\nTrue\nTrue\n2\n")
+
+    def test_a_fork_that_ends_takes_no_files_along(self):
+        code = (
+            "sandbox = Sandbox(offline=True)\n"
+            "result, session = sandbox.run(\"open('output/x', 'w').write('y')\"), sandbox.session()\n"
+            "session.run('x = 1')\nsandbox.run('1')\n"
+            "if os.fork() == 0:\n"
+            "    del result\n"
+            "    raise SystemExit(7)\n"
+            "print(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+            "print(result.artifacts[0].read(), session.run('x').value, sandbox.run('2').value)"
+        )
+        self.assertEqual(self.forked(code), "7\nb'y' 1 2\n")
+
+    def test_a_fork_while_an_engine_is_made_does_not_wait_for_it(self):
+        code = (
+            "thread = threading.Thread(target=lambda: Sandbox(offline=True).run('1'))\n"
+            "thread.start()\n"
+            "while not _engine._lock.locked(): assert thread.is_alive()\n"
+            "if os.fork() == 0:\n"
+            "    try: Sandbox(offline=True).run('1')\n"
+            "    except InvalidArgument: os._exit(7)\n"
+            "print(os.waitstatus_to_exitcode(os.wait()[1]))\n"
+            "thread.join()"
+        )
+        self.assertEqual(self.forked(code), "7\n")
+
+    def test_a_fork_does_not_wait_for_threads_it_has_not(self):
+        code = (
+            "import asyncio\n"
+            "asyncio.run(AsyncSandbox(offline=True).run('1'))\n"
+            "if os.fork() == 0:\n"
+            "    for sandbox in (AsyncSandbox(offline=True), AsyncSandbox(offline=True, auto_deps=False)):\n"
+            "        try: asyncio.run(sandbox.run('1'))\n"
+            "        except InvalidArgument: print('told', flush=True)\n"
+            "    sys.exit(7)\n"
+            "print(os.waitstatus_to_exitcode(os.wait()[1]))"
+        )
+        self.assertEqual(self.forked(code), "told\ntold\n7\n")
 
 
 class Seed(unittest.TestCase):

@@ -83,6 +83,15 @@ class Sessions(unittest.TestCase):
         session.close()
         self.assertRaises(SessionError, session.run, "1")
 
+    def test_a_folder_is_meant_as_it_was_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            code = (
+                "import os\nfrom prims_wasm import Sandbox\nos.mkdir('elsewhere')\nsandbox = Sandbox(data_dir='data', offline=True)\n"
+                "os.chdir('elsewhere')\nsandbox.session().run('1')\nprint(os.listdir('..'), os.listdir('.'))"
+            )
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=folder)
+            self.assertIn(done.stdout, ("['data', 'elsewhere'] []\n", "['elsewhere', 'data'] []\n"), done.stderr)
+
     def test_sessions_in_a_folder_outlive_the_process(self):
         with tempfile.TemporaryDirectory() as folder:
             begin = f"sandbox = Sandbox(data_dir={folder!r}, offline=True)\n"

@@ -12,6 +12,7 @@ use crate::commands::Error;
 use clap::ValueEnum;
 use std::ffi::OsString;
 
+pub use mcp_run_python::lines;
 pub(crate) use workspaces::Workspaces;
 
 /// The servers whose place can be taken.

@@ -1,8 +1,7 @@
 //! Files of a workspace, as the tools want them: what `prims-interpreter` has, with paths as texts and bounds on what is read.
 
-use prims_interpreter::{FileError, ListOptions, Part};
+use prims_interpreter::{FileError, ListOptions, Part, Pristine};
 use prims_sandbox::FolderQuota;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 
@@ -10,6 +9,9 @@ pub(crate) use prims_interpreter::{Entry, EntryKind, Listing, OUTPUT, WorkspaceP
 
 /// Where files that were given by `mountPath` lie.
 pub(crate) const MOUNTS: &str = "mounts";
+
+/// The folders every workspace has.
+const FOLDERS: &[&str] = &[OUTPUT, MOUNTS];
 
 /// Entries that a listing shows; a workspace holds at most 10,000 names unless the operator says otherwise.
 const MAX_ENTRIES: usize = 20_000;
@@ -150,12 +152,15 @@ impl Workspace {
 
     /// Makes the folders every workspace has.
     pub(crate) fn furnish(&self) -> Result<(), Error> {
-        for name in [OUTPUT, MOUNTS] {
+        for name in FOLDERS {
             self.0.make_folder(&WorkspacePath::parse(name)?)?;
         }
         Ok(())
     }
 }
+
+/// What the guest sees of the folder of a run.
+const WORKSPACE: &str = "workspace";
 
 /// Removes folders on a thread of its own, which ends with the last clone of this: no answer waits for it.
 #[derive(Clone)]
@@ -185,41 +190,27 @@ fn sweep(folder: &Path) {
 pub(crate) struct RunFolder {
     folder: PathBuf,
     pub(crate) quota: FolderQuota,
-    /// When its folders were changed last before anybody could use them.
-    made: Vec<Stamp>,
+    made: Pristine,
     sweeper: Sweeper,
 }
-
-/// Times of a folder, of its content and of everything about it: seconds and nanoseconds. The second nobody can set.
-type Stamp = [(i64, i64); 2];
 
 impl RunFolder {
     /// Makes the folder, with what every workspace has.
     pub(crate) fn make(folder: PathBuf, quota: FolderQuota, sweeper: Sweeper) -> std::io::Result<RunFolder> {
         // Not the one it lies in: that one is gone when the server has ended.
         std::fs::create_dir(&folder)?;
-        let mut run = RunFolder {
+        let made = fill(&folder).inspect_err(|_| sweep(&folder))?;
+        Ok(RunFolder {
             folder,
             quota,
-            made: vec![],
+            made,
             sweeper,
-        };
-        let workspace = run.path();
-        for path in [
-            run.folder.join("spool"),
-            workspace.clone(),
-            workspace.join(OUTPUT),
-            workspace.join(MOUNTS),
-        ] {
-            std::fs::create_dir(path)?;
-        }
-        run.made = run.stamps()?;
-        Ok(run)
+        })
     }
 
     /// What the guest sees as its working directory.
     pub(crate) fn path(&self) -> PathBuf {
-        self.folder.join("workspace")
+        self.folder.join(WORKSPACE)
     }
 
     /// The files in it.
@@ -228,28 +219,21 @@ impl RunFolder {
         prims_interpreter::Workspace::open(&self.path(), &spool, self.quota.clone()).map(Workspace)
     }
 
-    /// Whether nobody wrote anything, so that another run can have it: the folders are folders, have the times they had, and are empty.
+    /// Whether nobody wrote anything, so that another run can have it.
     pub(crate) fn is_pristine(&self) -> bool {
-        let is_empty = |path: &Path| std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none());
-        let names = || std::fs::read_dir(self.path()).map(Iterator::count);
-        self.stamps().is_ok_and(|stamps| stamps == self.made)
-            && names().is_ok_and(|names| names == 2)
-            && [OUTPUT, MOUNTS].iter().all(|name| is_empty(&self.path().join(name)))
+        self.made.still(&self.path())
     }
+}
 
-    /// When the folders were changed last; an error if one of them is something else.
-    fn stamps(&self) -> std::io::Result<Vec<Stamp>> {
-        let workspace = self.path();
-        let folders = [workspace.clone(), workspace.join(OUTPUT), workspace.join(MOUNTS)];
-        let stamp = |folder: &PathBuf| {
-            let found = std::fs::symlink_metadata(folder)?;
-            match found.is_dir() {
-                true => Ok([(found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec())]),
-                false => Err(std::io::ErrorKind::NotADirectory.into()),
-            }
-        };
-        folders.iter().map(stamp).collect()
+/// Makes what is in the folder of a run.
+fn fill(folder: &Path) -> std::io::Result<Pristine> {
+    let workspace = folder.join(WORKSPACE);
+    std::fs::create_dir(folder.join("spool"))?;
+    std::fs::create_dir(&workspace)?;
+    for name in FOLDERS {
+        std::fs::create_dir(workspace.join(name))?;
     }
+    Pristine::of(&workspace, FOLDERS)
 }
 
 impl Drop for RunFolder {
@@ -261,56 +245,19 @@ impl Drop for RunFolder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
-    use std::time::{Duration, SystemTime};
 
     #[test]
     fn a_run_folder_is_used_again_only_as_it_was_made() {
         let parent = tempfile::tempdir().unwrap();
         let folder = parent.path().join("run");
-        let make = || {
-            RunFolder::make(
-                folder.clone(),
-                FolderQuota::new(1 << 20, 100),
-                Sweeper::start().unwrap(),
-            )
-            .unwrap()
-        };
-        type Change = fn(&Path) -> std::io::Result<()>;
-        let changes: [(&str, Change); 6] = [
-            ("a file", |path| std::fs::write(path.join("output/a"), "")),
-            ("a file that went", |path| {
-                std::fs::write(path.join("a"), "").and_then(|()| std::fs::remove_file(path.join("a")))
-            }),
-            ("a link", |path| {
-                std::fs::remove_dir(path.join(OUTPUT)).and_then(|()| symlink("./././mounts", path.join(OUTPUT)))
-            }),
-            ("a time", |path| set_time(path, SystemTime::UNIX_EPOCH)),
-            ("a time below", |path| {
-                set_time(&path.join(MOUNTS), SystemTime::UNIX_EPOCH)
-            }),
-            // As it was, but somebody was there.
-            ("the same time", |path| {
-                set_time(path, std::fs::metadata(path)?.modified()?)
-            }),
-        ];
-        for (name, change) in changes {
-            let run = make();
-            // Being looked into is no change.
-            std::fs::read_dir(run.path()).unwrap().for_each(drop);
-            assert!(run.is_pristine() && run.is_pristine(), "{name}");
-            // Where times are coarse a change at once may have the time of the making.
-            std::thread::sleep(Duration::from_millis(20));
-            change(&run.path()).unwrap();
-            assert!(!run.is_pristine(), "{name}");
-            drop(run);
-            while folder.exists() {
-                std::thread::yield_now();
-            }
+        let quota = FolderQuota::new(1 << 20, 100);
+        let run = RunFolder::make(folder.clone(), quota, Sweeper::start().unwrap()).unwrap();
+        assert!(run.is_pristine() && run.is_pristine());
+        std::fs::write(run.path().join("output/a"), "").unwrap();
+        assert!(!run.is_pristine());
+        drop(run);
+        while folder.exists() {
+            std::thread::yield_now();
         }
-    }
-
-    fn set_time(folder: &Path, time: SystemTime) -> std::io::Result<()> {
-        std::fs::File::open(folder)?.set_modified(time)
     }
 }

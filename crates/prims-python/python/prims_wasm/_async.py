@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from types import TracebackType
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from . import _native
 from ._engine import FileContent, Request, content, is_made, request, together
@@ -19,7 +22,7 @@ __all__ = ["AsyncSandbox", "AsyncSession"]
 T = TypeVar("T")
 
 _CONCURRENCY = 32
-"""Threads that run code; further runs wait."""
+"""Threads for all that needs Python beside the code; more wait. The native half has as many for other runs."""
 _PENDING = 1 << 20
 """Characters of output that wait to be taken; more are dropped and counted."""
 _PATIENCE = 0.25
@@ -38,9 +41,21 @@ def _threads() -> ThreadPoolExecutor:
     return _executor
 
 
+def _after_fork() -> None:
+    # The threads are not in this process, nor is whoever holds the lock.
+    global _executor, _lock
+    _executor, _lock = None, threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
 async def in_thread(work: Callable[[], T], stop: Callable[[], object] | None = None) -> T:
     """Does blocking work in a thread; if the task is cancelled meanwhile, `stop` stops the work."""
-    done = asyncio.get_running_loop().run_in_executor(_threads(), work)
+    return await _end_of(asyncio.get_running_loop().run_in_executor(_threads(), work), stop)
+
+
+async def _end_of(done: asyncio.Future[T], stop: Callable[[], object] | None) -> T:
     try:
         return await asyncio.shield(done)
     except asyncio.CancelledError:
@@ -81,10 +96,39 @@ class _Relay:
         return [Output(stream, "", omitted) for stream, omitted in self._omitted.items() if omitted]
 
 
+class _Ends:
+    """Where a loop hears of runs that have ended. It does not know its loop, so that it goes with it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.native = _native.Ended()
+        loop.add_reader(self.native.fileno(), self._take)
+
+    def _take(self) -> None:
+        for future, reply, error in self.native.take():
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(reply or {})
+            else:
+                future.set_exception(error)
+
+
+_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, _Ends] = WeakKeyDictionary()
+
+
 async def run(sandbox: AsyncSandbox, asked: Request) -> dict[str, Any]:
     """Runs code in a thread; the native half's reply."""
     engine = await sandbox._ready()
-    return await in_thread(lambda: engine.run(asked), asked.cancel.cancel)
+    if asked.given or asked.on_output is not None or sandbox._options.on_progress is not None:
+        return await in_thread(lambda: engine.run(asked), asked.cancel.cancel)
+    # Nothing in it needs Python, so no thread of Python's, for which the loop and the run would wait in turn.
+    loop = asyncio.get_running_loop()
+    ends = _ends.get(loop)
+    if ends is None:
+        ends = _ends[loop] = _Ends(loop)
+    done: asyncio.Future[dict[str, Any]] = loop.create_future()
+    engine.start(asked, ends.native, done)
+    return await _end_of(done, asked.cancel.cancel)
 
 
 async def tell(sandbox: AsyncSandbox, asked: Request, handler: OutputHandler | None) -> dict[str, Any]:
@@ -113,7 +157,9 @@ async def tell(sandbox: AsyncSandbox, asked: Request, handler: OutputHandler | N
     return reply
 
 
-async def _stream(sandbox: AsyncSandbox, asked: Request, read: Callable[[str], bytes] | None) -> AsyncIterator[Output | Result]:
+async def _stream(
+    sandbox: AsyncSandbox, asked: Request, read: Callable[[str], bytes] | None
+) -> AsyncGenerator[Output | Result, None]:
     waiting: asyncio.Queue[Output | None] = asyncio.Queue()
     relay = _Relay(waiting.put_nowait)
     asked.on_output = relay  # type: ignore[assignment]
@@ -228,32 +274,31 @@ class AsyncSandbox(Base):
         idle: float | None = None,
         lifetime: float | None = None,
     ) -> AsyncSession:
-        """Begins a session with `async with`; see `Sandbox.session`."""
+        """A session that begins with `async with`, or when it is used first; see `Sandbox.session`."""
         wanted = together(self._defaults.deps, deps)
-        return AsyncSession(self, stateful, lambda engine: engine.create_session(wanted, stateful, idle, lifetime))
+        return AsyncSession(self, "", stateful, lambda engine: engine.create_session(wanted, stateful, idle, lifetime))
 
     async def open_session(self, id: str) -> AsyncSession:
         """A session that was begun before; see `Sandbox.open_session`."""
         engine = await self._ready()
-        stateful = await in_thread(lambda: bool(engine.find_session(id)))
-        session = AsyncSession(self, stateful, lambda engine: id)
-        return await session.__aenter__()
+        return AsyncSession(self, id, await in_thread(lambda: engine.find_session(id)))
 
 
 class AsyncSession:
     """`Session` for asyncio."""
 
-    def __init__(self, sandbox: AsyncSandbox, stateful: bool, begin: Callable[[Any], str]) -> None:
+    def __init__(
+        self, sandbox: AsyncSandbox, id: str, stateful: bool, begin: Callable[[_native.Engine], str] | None = None
+    ) -> None:
         self._sandbox = sandbox
         self._begin = begin
-        self.id = ""
+        self._lock = threading.Lock()
+        self.id = id
         """Names the session, once it has begun."""
         self.stateful = stateful
 
     async def __aenter__(self) -> AsyncSession:
-        if not self.id:
-            engine = await self._sandbox._ready()
-            self.id = await in_thread(lambda: self._begin(engine))
+        await self._begun()
         return self
 
     async def __aexit__(
@@ -263,15 +308,28 @@ class AsyncSession:
 
     async def close(self) -> None:
         """Ends the session; its files are gone."""
-        await self._do(lambda engine: engine.close_session(self.id))
+        if self.id:
+            await self._do(lambda engine: engine.close_session(self.id))
 
-    async def _do(self, work: Callable[[Any], T]) -> T:
+    async def _begun(self) -> _native.Engine:
         engine = await self._sandbox._ready()
+        if not self.id:
+            await in_thread(lambda: self._begin_once(engine))
+        return engine
+
+    def _begin_once(self, engine: _native.Engine) -> None:
+        # In a thread, so that a task that is cancelled meanwhile does not leave a session behind that nobody knows.
+        with self._lock:
+            if self._begin is not None:
+                self.id = self._begin(engine)
+                self._begin = None
+
+    async def _do(self, work: Callable[[_native.Engine], T]) -> T:
+        engine = await self._begun()
         return await in_thread(lambda: work(engine))
 
     def _read(self, path: str) -> bytes:
-        found: bytes = self._sandbox._engine().read_file(self.id, path)
-        return found
+        return self._sandbox._engine().read_file(self.id, path)
 
     async def run(
         self,
@@ -288,7 +346,7 @@ class AsyncSession:
         on_output: OutputHandler | None = None,
     ) -> Result:
         """Runs code in the session; see `Session.run`."""
-        await self.__aenter__()
+        await self._begun()
         asked = request(
             code,
             self._sandbox._defaults,
@@ -304,17 +362,42 @@ class AsyncSession:
         )
         return result_of(await tell(self._sandbox, asked, on_output), self._read)
 
-    async def stream(self, code: str, **arguments: Any) -> AsyncIterator[Output | Result]:
-        """Runs code in the session and gives its output while it is written; the last item is the result. Arguments are those of `run`."""
-        await self.__aenter__()
-        asked = request(code, self._sandbox._defaults, session=self.id, **arguments)
-        async for item in _stream(self._sandbox, asked, self._read):
-            yield item
+    async def stream(
+        self,
+        code: str,
+        *,
+        deps: Sequence[str] | None = None,
+        globals: Mapping[str, Any] | None = None,
+        stdin: str | None = None,
+        env: Mapping[str, str] | None = None,
+        files: Mapping[str, FileContent] | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+        fuel: int | None = None,
+    ) -> AsyncIterator[Output | Result]:
+        """Runs code in the session and gives its output while it is written; the last item is the result. Leaving the iteration stops the code."""
+        await self._begun()
+        asked = request(
+            code,
+            self._sandbox._defaults,
+            deps=deps,
+            globals=globals,
+            stdin=stdin,
+            env=env,
+            files=files,
+            timeout=timeout,
+            memory=memory,
+            fuel=fuel,
+            session=self.id,
+        )
+        async with aclosing(_stream(self._sandbox, asked, self._read)) as items:
+            async for item in items:
+                yield item
 
     async def fork(self) -> AsyncSession:
         """A session that goes on where this one stands: with its variables and a copy of its files."""
-        handle = await self._do(lambda engine: str(engine.fork_session(self.id)))
-        return await AsyncSession(self._sandbox, self.stateful, lambda engine: handle).__aenter__()
+        handle = await self._do(lambda engine: engine.fork_session(self.id))
+        return AsyncSession(self._sandbox, handle, self.stateful)
 
     async def reset(self, *, files: bool = False) -> None:
         """Lets the session begin anew: without its variables, and with `files`, without its files."""

@@ -10,10 +10,10 @@ import logging
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, ParamSpec, TypedDict
 
 from ._async import AsyncSandbox, AsyncSession, in_thread, tell
 from ._engine import request
@@ -36,6 +36,8 @@ __all__ = [
 LoggingLevel = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 LogHandler = Callable[[LoggingLevel, str], None]
 Mode = Literal["stdio", "streamable_http", "streamable_http_stateless", "example"]
+
+P = ParamSpec("P")
 
 _logger = logging.getLogger(__name__)
 
@@ -96,19 +98,15 @@ class CodeSandbox:
             globals=globals,
             filename="main.py",
             session=self._session.id,
-            ordered=True,
+            lines=True,
         )
         logged = _Lines(self._say)
         handler = None if self._log is None else lambda output: logged.add(output.stream, output.text)
         reply = await tell(self._session._sandbox, asked, handler)
         logged.end()
         result = result_of(reply, self._session._read)
-        output: list[str] = []
-        lines = _Lines(lambda _, line: output.append(line))
-        for is_stderr, text in reply.get("ordered", ()):
-            lines.add("stderr" if is_stderr else "stdout", text)
-        lines.end()
-        if result.ok and result.status == "success":
+        output: list[str] = reply.get("lines", [])
+        if result.status == "success":
             value = result.value
             if value is None and result.repr not in (None, "None"):
                 value = result.repr
@@ -123,12 +121,10 @@ class CodeSandbox:
 
 def _error(result: Result) -> str:
     error = result.error
-    if error is None:
+    if error is None or result.status == "exit":
         return f"SystemExit: {result.exit_code}\n"
     if error.traceback is not None:
         return error.traceback.replace('File "/workspace/main.py"', 'File "main.py"')
-    if result.status == "exit":
-        return f"SystemExit: {result.exit_code}\n"
     return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
@@ -173,7 +169,6 @@ def _arguments(
     dependencies: Sequence[str] | None,
     return_mode: Literal["json", "xml"],
     allow_networking: bool,
-    verbose: bool = False,
 ) -> list[str]:
     arguments = ["-m", "prims_wasm", "--compat", "mcp-run-python", mode.replace("_", "-"), "--return-mode", return_mode]
     if dependencies:
@@ -184,7 +179,7 @@ def _arguments(
         arguments += ["--port", str(http_port)]
     if not allow_networking:
         arguments.append("--disable-networking")
-    return [*arguments, "--verbose"] if verbose else arguments
+    return arguments
 
 
 @contextmanager
@@ -213,32 +208,21 @@ def prepare_env(
     yield Env(Path.cwd(), arguments)
 
 
-@asynccontextmanager
-async def async_prepare_env(
-    mode: Mode,
-    *,
-    http_port: int | None = None,
-    dependencies: list[str] | None = None,
-    return_mode: Literal["json", "xml"] = "xml",
-    deps_log_handler: LogHandler | None = None,
-    allow_networking: bool = True,
-) -> AsyncIterator[Env]:
-    """`prepare_env` for asyncio."""
-    prepared = prepare_env(
-        mode,
-        http_port=http_port,
-        dependencies=dependencies,
-        return_mode=return_mode,
-        deps_log_handler=deps_log_handler,
-        allow_networking=allow_networking,
-    )
-    env = await in_thread(prepared.__enter__)
-    try:
-        yield env
-    finally:
-        prepared.__exit__(None, None, None)
+def _awaited(prepare: Callable[P, AbstractContextManager[Env]]) -> Callable[P, AbstractAsyncContextManager[Env]]:
+    @asynccontextmanager
+    async def awaited(*args: P.args, **kwargs: P.kwargs) -> AsyncIterator[Env]:
+        prepared = prepare(*args, **kwargs)
+        env = await in_thread(prepared.__enter__)
+        try:
+            yield env
+        finally:
+            prepared.__exit__(None, None, None)
+
+    awaited.__doc__ = f"`{prepare.__name__}` for asyncio."
+    return awaited
 
 
+async_prepare_env = _awaited(prepare_env)
 prepare_deno_env = prepare_env
 async_prepare_deno_env = async_prepare_env
 
@@ -273,7 +257,7 @@ def run_mcp_server(
         allow_networking=allow_networking,
     ) as env:
         _logger.info("Running prims-wasm via %s...", mode)
-        arguments = _arguments(mode, http_port, dependencies, return_mode, allow_networking, verbose)
+        arguments = [*env.args, "--verbose"] if verbose else env.args
         try:
             return subprocess.run((env.command, *arguments), cwd=env.cwd).returncode
         except KeyboardInterrupt:

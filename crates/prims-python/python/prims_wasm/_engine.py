@@ -55,37 +55,50 @@ class Request:
     globals: str | None
     stdin: str | None
     env: dict[str, str]
-    files: list[tuple[str, bytes]]
+    given: list[tuple[str, FileContent]]
     timeout: float | None
     memory: int | None
     fuel: int | None
     filename: str | None
     session: str | None
-    ordered: bool
+    lines: bool
     on_output: Callable[[str, str], object] | None
     cancel: _native.Cancel
     is_main_thread: bool
+
+    @property
+    def files(self) -> list[tuple[str, bytes]]:
+        """The files that the code finds. Those given as paths are read now, in the thread that starts the run."""
+        return [(path, content(of)) for path, of in self.given]
 
 
 def engine_for(options: Options) -> _native.Engine:
     """The engine with these options; made if there is none yet, which takes as long as compiling takes the first time."""
     global _process
-    if _process != os.getpid():
-        with _lock:
-            if _process is None:
-                _native.use_seed(Path(__file__).parent / "seed", Path(_native.__file__))
-                atexit.register(_close_all)
-                _process = os.getpid()
-        if _process != os.getpid():
-            hint = "make sandboxes in the process that uses them, or start processes with `spawn`"
-            raise InvalidArgument("this process is a fork of one that had sandboxes", hint)
+    process = os.getpid()
+    if _process not in (None, process):
+        hint = "make sandboxes in the process that uses them, or start processes with `spawn`"
+        raise InvalidArgument("this process is a fork of one that had sandboxes", hint)
     engine = _engines.get(options)
     if engine is None:
         with _lock:
+            if _process is None:
+                _process = process
+                _native.use_seed(Path(__file__).parent / "seed", Path(_native.__file__))
+                atexit.register(_close_all)
             engine = _engines.get(options)
             if engine is None:
                 engine = _engines[options] = _native.Engine(options)
     return engine
+
+
+def _after_fork() -> None:
+    # Whoever holds it in the process that was forked is not in this one.
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def is_made(options: Options) -> bool:
@@ -113,7 +126,7 @@ def request(
     fuel: int | None = None,
     filename: str | None = None,
     session: str | None = None,
-    ordered: bool = False,
+    lines: bool = False,
     on_output: Callable[[str, str], object] | None = None,
     is_main_thread: bool = False,
 ) -> Request:
@@ -126,13 +139,13 @@ def request(
         None if globals is None else _json(globals),
         stdin,
         {**defaults.env, **env} if env else dict(defaults.env),
-        [] if not files else [(path, content(of)) for path, of in files.items()],
+        list((files or {}).items()),
         defaults.timeout if timeout is None else timeout,
         defaults.memory if memory is None else memory,
         defaults.fuel if fuel is None else fuel,
         filename,
         session,
-        ordered,
+        lines,
         on_output,
         _native.Cancel(),
         is_main_thread,

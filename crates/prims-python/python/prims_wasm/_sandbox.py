@@ -50,18 +50,21 @@ class Base:
             fuel: Metering units that a run may spend.
             env: Environment variables of every run. Nothing of this process's environment is passed on.
             cache_dir: Where compiled code, images and packages are kept; the user's cache folder if not given.
-            data_dir: Where sessions are kept, for this or a later process. If not given they are gone with this process.
+            data_dir: Where sessions are kept, for this or a later process; sandboxes of one process that share it have the same options from `cache_dir` on. If
+                not given they are gone with this process.
             index_url: The package index to ask instead of the usual one.
             extra_index_urls: Indexes to ask besides.
             offline: Ask no index.
             auto_deps: Install what code imports and no requirement names.
-            on_progress: Called with a line of text when something slow begins, on any thread.
+            on_progress: Called with a line of text when something slow begins, on any thread. Sandboxes share an interpreter if they have the same options from
+                `cache_dir` on, so give all of them the same function.
         """
         self._closed = False
         self._defaults = Defaults(tuple(together((), deps)), timeout, memory, fuel, dict(env or {}))
         self._options = Options(
-            None if cache_dir is None else os.fspath(cache_dir),
-            None if data_dir is None else os.fspath(data_dir),
+            # The working directory may be another one when the engine is made.
+            None if cache_dir is None else os.path.abspath(cache_dir),
+            None if data_dir is None else os.path.abspath(data_dir),
             index_url,
             tuple(extra_index_urls),
             offline,

@@ -71,8 +71,12 @@ fn seed(kind: &str, to: &Path) -> std::io::Result<()> {
     let cache = prims_cache::Cache::open(None).expect("the usual cache");
     for entry in std::fs::read_dir(cache.location().path().join("v1").join(kind))? {
         let entry = entry?;
-        if entry.metadata()?.len() > INTERPRETER {
-            let to = to.join(entry.file_name());
+        // Others build in the same cache: what is not finished has another name, and may go at any time.
+        let name = entry.file_name();
+        let is_key = name.len() == 64 && name.as_encoded_bytes().iter().all(u8::is_ascii_hexdigit);
+        let Ok(found) = entry.metadata() else { continue };
+        if is_key && found.len() > INTERPRETER {
+            let to = to.join(name);
             std::fs::hard_link(entry.path(), &to).or_else(|_| std::fs::copy(entry.path(), &to).map(drop))?;
         }
     }

@@ -8,6 +8,7 @@ from prims_wasm import (
     Artifact,
     AsyncSandbox,
     CodeError,
+    Env,
     ErrorInfo,
     JsonValue,
     Output,
@@ -17,6 +18,7 @@ from prims_wasm import (
     RunSuccess,
     Sandbox,
     Session,
+    async_prepare_env,
     code_sandbox,
     prepare_deno_env,
 )
@@ -44,6 +46,7 @@ async def asynchronous() -> None:
     async with AsyncSandbox() as sandbox, sandbox.session() as session:
         assert_type(await sandbox.run("1"), Result)
         assert_type(sandbox.stream("1"), AsyncIterator[Output | Result])
+        assert_type(session.stream("1", deps=[], globals={}, stdin="", env={}, files={}, timeout=1, memory=1, fuel=1), AsyncIterator[Output | Result])
         assert_type(await session.read("a"), bytes)
     async with code_sandbox(dependencies=["numpy"]) as helper:
         said = await helper.eval("1", {"x": 1})
@@ -52,3 +55,5 @@ async def asynchronous() -> None:
             assert_type(said["return_value"], JsonValue)
     with prepare_deno_env("stdio") as env:
         assert_type(env.args, list[str])
+    async with async_prepare_env("stdio", http_port=None, dependencies=["numpy"], return_mode="json") as env:
+        assert_type(env, Env)

@@ -15,6 +15,7 @@ mod reply;
 mod routes;
 
 pub(crate) use arguments::serve;
+pub use program::lines;
 
 /// The release whose behaviour this is.
 const RELEASE: &str = "0.0.22";

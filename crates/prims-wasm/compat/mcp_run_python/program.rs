@@ -114,7 +114,9 @@ fn ended(outcome: &Outcome) -> (Status, Option<String>) {
 }
 
 /// Both streams as lines, in the order in which they were ended. What was left out is named where it was.
-fn lines(output: &Output) -> Vec<String> {
+///
+/// Bytes that are not UTF-8 are replaced, zero bytes left out.
+pub fn lines(output: &Output) -> Vec<String> {
     let mut lines = vec![];
     let mut pending = [vec![], vec![]];
     let mut named = [false, false];
