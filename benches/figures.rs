@@ -282,7 +282,7 @@ fn memory(bench: &Bench) {
         for _ in 0..20 {
             run(&prepared, "1+1");
         }
-        prepared.image.verify_slots();
+        prepared.image.verify_slots().expect("slots are verified");
         let mib = |bytes: usize| bytes as f64 / f64::from(1 << 20);
         let written = prepared
             .image
@@ -316,7 +316,7 @@ fn slots(bench: &Bench) {
         invocation.limits.memory = 128 << 20;
         prepared.image.run(&invocation).expect("the host does its part");
         if k % 100 == 99 {
-            let (slots, bytes) = prepared.image.verify_slots();
+            let (slots, bytes) = prepared.image.verify_slots().expect("slots are verified");
             checked += slots;
             differing += bytes;
         }
@@ -573,7 +573,7 @@ fn growth(bench: &Bench) {
     for _ in 0..2000 {
         run(&prepared, "open('/tmp/x', 'w').write('x')");
     }
-    prepared.image.verify_slots();
+    prepared.image.verify_slots().expect("slots are verified");
     let before = state();
     for k in 0..100_000 {
         run(
@@ -585,7 +585,7 @@ fn growth(bench: &Bench) {
             },
         );
     }
-    prepared.image.verify_slots();
+    prepared.image.verify_slots().expect("slots are verified");
     let after = state();
     println!("| | before | after 100,000 runs |\n|---|---|---|");
     println!("| private memory, KiB | {} | {} |", before.0, after.0);

@@ -31,7 +31,13 @@ fn nothing_of_a_run_is_seen_by_the_next() {
     assert!(first.starts_with("[False, False, False, None, ['']"), "{first}");
     for _ in 0..50 {
         assert_eq!(super::value(&super::run(LITTER)), first);
+        assert_eq!(super::value(&super::run(&little_litter())), first);
     }
+}
+
+/// The same in memory that the image has, so that the next run has the instance.
+fn little_litter() -> String {
+    LITTER.replace("range(4000)", "range(100)")
 }
 
 #[test]
@@ -53,11 +59,11 @@ fn a_reset_slot_equals_its_image_in_every_byte() {
         invocation.limits.wall_clock = Duration::from_millis(150);
         image.run(&invocation).expect("the host does its part");
         if k % 40 == 0 {
-            let (slots, differing) = image.verify_slots();
+            let (slots, differing) = image.verify_slots().expect("it looks");
             assert_eq!(differing, 0, "{slots} slots after run {k}");
         }
     }
-    assert_eq!(image.verify_slots().1, 0);
+    assert_eq!(image.verify_slots().expect("it looks").1, 0);
 }
 
 #[test]
@@ -125,4 +131,47 @@ fn many_runs_leave_nothing_behind() {
     // Other tests run beside this one, so a few more or less mean nothing; a leak would be a thousand.
     assert!(count("/proc/self/fd") < descriptors + 100, "descriptors leak");
     assert!(count("/proc/self/task") < threads + 50, "threads leak");
+}
+
+#[test]
+fn an_instance_is_used_again_only_if_all_of_it_can_be_reset() {
+    let interpreter = super::states::interpreter_alone();
+    let made_by = |packages: &[String], code: &str| {
+        let image = interpreter.prepare(packages).expect("they are bundled").image;
+        let before = image.instances_made();
+        let first = image.run(&Invocation::new(code)).expect("the host does its part").exit;
+        for _ in 0..30 {
+            let exit = image.run(&Invocation::new(code)).expect("the host does its part").exit;
+            assert_eq!(format!("{exit:?}"), format!("{first:?}"), "{code}");
+        }
+        let (kept, differing) = image.verify_slots().expect("it looks");
+        assert!(
+            kept > 0 && differing == 0,
+            "{kept} memories, {differing} bytes differ after {code}"
+        );
+        image.instances_made() - before
+    };
+    for code in ["1+1", "raise SystemExit(3)", "1/0", &little_litter()] {
+        let made = made_by(&[], code);
+        assert!(made < 15, "{made} instances for 31 runs of {code}");
+    }
+    // In the end every instance is replaced.
+    let image = interpreter.prepare(&[]).expect("it needs no packages").image;
+    let before = image.instances_made();
+    for _ in 0..2500 {
+        image.run(&Invocation::new("1")).expect("the host does its part");
+    }
+    let made = image.instances_made() - before;
+    assert!((1..100).contains(&made), "{made} instances for 2,500 runs");
+    let numpy = ["numpy".to_owned()];
+    let made = made_by(&numpy, "import numpy as np\nnp.linalg.inv(np.eye(3)).sum()");
+    assert!(made < 15, "{made} instances for 31 runs with numpy");
+    // What grew stays as long as its instance, a module that was loaded does, and what was cut off may be in any state.
+    let grows = made_by(&[], "x = bytearray(100 << 20)");
+    let aborts = made_by(&[], "import os\nos.abort()");
+    let loads = made_by(&numpy, "import numpy.linalg.lapack_lite as module\nmodule.__name__");
+    assert!(
+        grows.min(aborts).min(loads) >= 25,
+        "{grows}, {aborts}, {loads} instances for 31 runs"
+    );
 }

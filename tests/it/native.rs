@@ -3,7 +3,7 @@
 
 use prims_interpreter::{Interpreter, Prepared};
 use prims_packages::{BundledIndex, BundledWheel, Requirements};
-use prims_sandbox::{Exit, Invocation, Options};
+use prims_sandbox::{Environment, Exit, Invocation, Options, Sandbox};
 use std::path::Path;
 
 fn test_wheel() -> BundledWheel {
@@ -46,6 +46,33 @@ fn exceptions_and_jumps_cross_native_modules() {
     let check = Invocation::new("import prims_selftest\nprims_selftest.check()");
     let outcome = prepared.image.run(&check).expect("the host does its part");
     assert_eq!(super::value(&outcome), "[]");
+}
+
+#[test]
+fn exceptions_of_many_runs_leave_room_for_more() {
+    let cache = prims_cache::Cache::open(None).expect("the usual cache");
+    let requirements = Requirements::parse(&["prims-selftest"]).expect("it reads");
+    let index = BundledIndex::new(&[test_wheel()]).expect("the wheel's name reads");
+    let resolved = index
+        .resolve(&requirements)
+        .expect("it resolves")
+        .expect("it is bundled");
+    let installed = prims_packages::install(&cache, &resolved).expect("the wheel is good");
+    let modules = ["_thrower", "_catcher", "_jumper"].map(|name| format!("prims_selftest.{name}"));
+    let environment = Environment {
+        path: installed.path.clone(),
+        digest: installed.digest.clone(),
+        preload: modules.to_vec(),
+    };
+    let guest = prims_wasm::embedded_guest(&cache);
+    let sandbox = Sandbox::new(guest, cache, Options::default()).expect("the guest compiles");
+    let image = sandbox.image(&environment).expect("the modules load");
+    let throw = "import prims_selftest\n[prims_selftest.check() for _ in range(300)][-1]";
+    for _ in 0..40 {
+        let outcome = image.run(&Invocation::new(throw)).expect("the host does its part");
+        assert_eq!(super::value(&outcome), "[]");
+    }
+    assert!(image.instances_made() < 15, "{} instances", image.instances_made());
 }
 
 #[test]

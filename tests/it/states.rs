@@ -20,13 +20,16 @@ pub(super) fn guest(cache: &prims_cache::Cache) -> Guest {
     prims_wasm::overlaid_guest(cache, &package).expect("the package is there")
 }
 
+/// One that shares nothing but the cache with any other, for counting instances.
+pub(super) fn interpreter_alone() -> Interpreter {
+    let cache = prims_cache::Cache::open(None).expect("the usual cache");
+    let index = BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
+    Interpreter::new(guest(&cache), index, cache, Options::default()).expect("the guest compiles")
+}
+
 pub(super) fn interpreter() -> &'static Interpreter {
     static INTERPRETER: OnceLock<Interpreter> = OnceLock::new();
-    INTERPRETER.get_or_init(|| {
-        let cache = prims_cache::Cache::open(None).expect("the usual cache");
-        let index = BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
-        Interpreter::new(guest(&cache), index, cache, Options::default()).expect("the guest compiles")
-    })
+    INTERPRETER.get_or_init(interpreter_alone)
 }
 
 fn prepared(packages: &[&str]) -> Prepared {
@@ -328,7 +331,7 @@ fn modules_linked_during_a_session_are_part_of_its_state() {
         .image
         .run(&Invocation::new("import sys\n'numpy' in sys.modules"));
     assert_eq!(super::value(&alone.expect("the host does its part")), "False");
-    assert_eq!(session.image.verify_slots().1, 0);
+    assert_eq!(session.image.verify_slots().expect("it looks").1, 0);
 }
 
 #[test]
@@ -437,7 +440,7 @@ fn what_a_session_holds_is_seen_by_nobody_else() {
         assert_eq!(other.value(search), "[False, False, False, False]", "round {round}");
         // The proof: every memory that will be used again equals the image.
         // On a busy machine the janitor takes a moment to put one back.
-        let looks = std::iter::repeat_with(|| session.image.verify_slots());
+        let looks = std::iter::repeat_with(|| session.image.verify_slots().expect("it looks"));
         let found = looks.take(200).find(|(slots, _)| {
             std::thread::sleep(Duration::from_millis(u64::from(*slots == 0) * 50));
             *slots > 0
@@ -725,10 +728,7 @@ fn a_session_goes_on_alike_in_its_instance_and_in_another() {
 
 #[test]
 fn an_instance_waits_unless_it_has_written_much_or_others_came_later() {
-    let cache = prims_cache::Cache::open(None).expect("the usual cache");
-    let index = BundledIndex::new(&prims_wasm::guest::wheels()).expect("the wheels' names read");
-    let alone = Interpreter::new(guest(&cache), index, cache, Options::default()).expect("the guest compiles");
-    let image = alone.prepare(&[]).expect("it needs no packages").image;
+    let image = interpreter_alone().prepare(&[]).expect("it needs no packages").image;
     let does = |from: Option<&State>, code: &str| {
         let run = image
             .run_stateful(from, &Invocation::new(code), ROOMY)

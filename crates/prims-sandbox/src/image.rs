@@ -13,7 +13,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Changes whenever images of an older build must not be used: the transform, the wire format, the order of mounts.
-pub(crate) const IMAGE_VERSION: u32 = 3;
+pub(crate) const IMAGE_VERSION: u32 = 4;
 
 /// Holes are found at this granularity, the smallest page of any host.
 const PAGE: usize = 4096;

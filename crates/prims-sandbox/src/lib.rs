@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  Guest ──compile──▶ Sandbox ──start, import, snapshot──▶ Image ──run──▶ Outcome
-//!          (cached)            (cached)                            a fresh instance each time
+//!          (cached)            (cached)                            the image's state each time
 //! ```
 //!
 //! * A **guest** is CPython as a WebAssembly module with its standard library. It is hostile from its first instruction: every
@@ -10,8 +10,8 @@
 //! * A **sandbox** is the guest compiled to machine code by [wasmtime](https://wasmtime.dev), which the cache keeps.
 //! * An **image** is a started interpreter with an environment's packages imported: pages of linear memory and a record of
 //!   what was linked. Restoring one takes a tenth of a millisecond, because a run copies only the pages it writes.
-//! * A **run** is one store and one instance, used once and dropped. What survives it is its workspace folder and, for a call of a
-//!   session, a **state**: the pages it changed.
+//! * A **run** has an instance for itself, which begins as the image in every byte and is reset or dropped afterwards. What survives
+//!   it is its workspace folder and, for a call of a session, a **state**: the pages it changed.
 //!
 //! Everything a run may use is bounded by [`Limits`]; how it ended is an [`Exit`]. Output is captured by the host and returned
 //! whatever the way a run ends.

@@ -131,6 +131,8 @@ pub(crate) struct ImageLinkage {
     globals: u32,
     table: u64,
     loads: Vec<Load>,
+    /// Whether its memory and globals are all that a run can change of an instance.
+    is_resettable: bool,
     /// What the libraries import of others, each once: several import the same functions.
     shared: Vec<(Owner, ModuleExport)>,
     functions: Vec<(Owner, ModuleExport, u32)>,
@@ -142,6 +144,7 @@ struct MainPlan {
     table: ModuleExport,
     stack_pointer: ModuleExport,
     budget: ModuleExport,
+    load_globals: ModuleExport,
     restore: ModuleExport,
 }
 
@@ -149,6 +152,7 @@ struct Load {
     record: Arc<LoadRecord>,
     library: Arc<Compiled>,
     imports: Vec<Source>,
+    load_globals: ModuleExport,
     restore: ModuleExport,
 }
 
@@ -626,21 +630,30 @@ pub(crate) fn rebase(mut store: impl AsContextMut<Data = Host>, plan: &Arc<Image
     linkage.functions.clear();
 }
 
-/// Loads all globals from where the image keeps them, after the memory was changed under an instance that ran nothing yet.
+/// Whether an instance that was restored to `image` and has run is, but for its memory and globals, as it was then.
+pub(crate) fn is_as_restored(store: impl AsContext<Data = Host>, image: &Arc<ImageLinkage>) -> bool {
+    let store = store.as_context();
+    let of = store.data().linkage.image.as_ref();
+    image.is_resettable && of.is_some_and(|of| Arc::ptr_eq(of, image)) && added(store).is_none()
+}
+
+/// Loads all globals from where the image keeps them, after the memory was changed under an instance.
 pub(crate) fn load_again(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
     let mut store = store.as_context_mut();
     let linkage = &store.data().linkage;
     let (Some(main), Some(image)) = (linkage.main, linkage.image.clone()) else {
         wasmtime::bail!("no interpreter of an image to load")
     };
-    let mut instances = vec![(main.instance, image.main.restore, image.globals)];
+    let mut instances = vec![(main.instance, image.main.load_globals, image.globals)];
     let of_libraries = linkage.loaded.iter().zip(&image.loads);
-    instances.extend(of_libraries.map(|(loaded, load)| (loaded.instance, load.restore, load.record.globals)));
-    for (instance, restore, globals) in instances {
-        let restore = instance.get_module_export(&mut store, &restore);
-        let restore = restore.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))?;
-        run_restore(&mut store, restore, globals)?;
+    instances.extend(of_libraries.map(|(loaded, load)| (loaded.instance, load.load_globals, load.record.globals)));
+    for (instance, load, globals) in instances {
+        let load = instance.get_module_export(&mut store, &load);
+        let load = load.ok_or_else(|| wasmtime::format_err!("a planned export is missing"))?;
+        call_export(&mut store, load, globals)?;
     }
+    // What the last call could not load.
+    store.data_mut().linkage.message.clear();
     Ok(())
 }
 
@@ -659,6 +672,7 @@ impl ImageLinkage {
             table: export(program, TABLE)?,
             stack_pointer: export(program, STACK_POINTER)?,
             budget: export(program, transform::BUDGET)?,
+            load_globals: export(program, transform::LOAD_GLOBALS)?,
             restore: export(program, transform::RESTORE)?,
         };
         // Imports are planned against the libraries loaded before, as they were when the image was made.
@@ -688,15 +702,21 @@ impl ImageLinkage {
                 other => other,
             });
             let imports = imports.collect();
-            let restore = export(&library, transform::RESTORE)?;
+            let (load_globals, restore) = (
+                export(&library, transform::LOAD_GLOBALS)?,
+                export(&library, transform::RESTORE)?,
+            );
             names.loaded.push(Arc::clone(&library));
             loads.push(Load {
                 record: Arc::new(record.clone()),
                 library,
                 imports,
+                load_globals,
                 restore,
             });
         }
+        let modules = loads.iter().map(|load| &load.library).chain([program]);
+        let is_resettable = modules.into_iter().all(|module| !module.info().changes_tables);
         let (mut functions, mut by_name) = (vec![], HashMap::new());
         for (owner, symbol, index) in &record.functions {
             let compiled = names.get(*owner).ok_or_else(|| missing(symbol))?;
@@ -708,6 +728,7 @@ impl ImageLinkage {
             globals: record.globals,
             table: record.table,
             loads,
+            is_resettable,
             shared,
             functions,
             by_name,
@@ -765,7 +786,7 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
     let (memory, table) = (get(&plan.memory)?, get(&plan.table)?);
     let (stack_pointer, budget, restore) = (get(&plan.stack_pointer)?, get(&plan.budget)?, get(&plan.restore)?);
     let memory = attach_parts(&mut store, instance, memory, table, stack_pointer, budget)?;
-    run_restore(&mut store, restore, image.globals)?;
+    call_export(&mut store, restore, image.globals)?;
     if image.loads.is_empty() && image.functions.is_empty() {
         return Ok(memory);
     }
@@ -797,7 +818,7 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
             library,
             instance,
         });
-        run_restore(&mut store, restore, load.record.globals)?;
+        call_export(&mut store, restore, load.record.globals)?;
     }
     for (owner, export, index) in &image.functions {
         let instance = store.data().linkage.instance(*owner);
@@ -809,9 +830,9 @@ pub(crate) fn restore(mut store: impl AsContextMut<Data = Host>, instance: Insta
     Ok(memory)
 }
 
-fn run_restore(store: &mut StoreContextMut<'_, Host>, function: Extern, globals: u32) -> wasmtime::Result<()> {
+fn call_export(store: &mut StoreContextMut<'_, Host>, function: Extern, globals: u32) -> wasmtime::Result<()> {
     let Some(function) = function.into_func() else {
-        wasmtime::bail!("the restore export is not a function")
+        wasmtime::bail!("a planned export is not a function")
     };
     function.typed::<u32, ()>(&mut *store)?.call(store, globals)
 }

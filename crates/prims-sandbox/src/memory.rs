@@ -36,6 +36,9 @@ const MAX_SLOTS: usize = 64;
 /// From this many written bytes in a row on, dropping the pages is cheaper than copying them back.
 const COPY_AT_MOST: usize = 1 << 20;
 
+/// More than this is dropped in any case: what one run wrote would otherwise be copied back after every run that has the slot.
+const COPY_IN_ALL: usize = 1 << 20;
+
 /// A grown memory beyond this is unmapped rather than kept.
 const KEEP_AT_MOST: usize = 256 << 20;
 
@@ -180,22 +183,9 @@ impl Mapped {
 
     /// Makes the first `self.len` bytes equal the image again and takes away what was grown.
     fn reset(&self, region: &Region, len: usize) -> std::io::Result<()> {
-        let mut written = len - self.len;
-        dirty_pages::for_each(region.base(), self.len, |at, size| {
-            written += size;
-            // SAFETY: `at..at + size` was reported inside `0..self.len`, which is mapped readable and writable in the region
-            // and readable in the pristine view; no instance uses the region any more.
-            unsafe {
-                let page = region.base().add(at);
-                if size <= COPY_AT_MOST {
-                    ptr::copy_nonoverlapping(self.pristine.add(at), page, size);
-                    Ok(())
-                } else {
-                    dirty_pages::discard(page, size)
-                }
-            }
-        })?;
-        self.written.store(written, Ordering::Relaxed);
+        // SAFETY: a region of this image is mapped readable and writable for its length, and no instance uses it any more.
+        let written = unsafe { self.scan_and_copy_back(region.base(), &mut vec![])? };
+        self.written.store(written + len - self.len, Ordering::Relaxed);
         if len > self.len {
             // SAFETY: the grown part lies inside the region, and no instance uses it any more.
             unsafe {
@@ -205,6 +195,59 @@ impl Mapped {
             }
         }
         Ok(())
+    }
+
+    /// The same for the memory of an instance, which must be one that showed this image when it was made. `known` are the pages in
+    /// which it can differ, if that is known; they are then, whatever it was before.
+    ///
+    /// # Errors
+    /// If it has grown, or where memories are not reused; it is as it was then, or partly reset.
+    pub(crate) fn reset_in_place(&self, memory: &mut [u8], known: &mut Option<PrivatePages>) -> std::io::Result<()> {
+        if memory.len() != self.len || !self.reuses() {
+            return Err(std::io::ErrorKind::Unsupported.into());
+        }
+        let written = match known {
+            Some(PrivatePages(ranges)) => {
+                for range in ranges.iter() {
+                    memory[range.clone()].copy_from_slice(&self.pristine()[range.clone()]);
+                }
+                ranges.iter().map(ExactSizeIterator::len).sum()
+            }
+            None => {
+                let mut ranges = vec![];
+                // SAFETY: the slice is exclusively borrowed, and a private mapping of this image's file, as long as the image.
+                let written = unsafe { self.scan_and_copy_back(memory.as_mut_ptr(), &mut ranges)? };
+                *known = Some(PrivatePages(ranges));
+                written
+            }
+        };
+        self.written.store(written, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Overwrites what was written behind `base` with what the image has there, and says how much it was. Pages that stay private
+    /// copies are added to `private`.
+    ///
+    /// # Safety
+    /// `base` begins a private mapping of the image, readable and writable for its length, that nobody else uses.
+    unsafe fn scan_and_copy_back(&self, base: *mut u8, private: &mut Vec<Range<usize>>) -> std::io::Result<usize> {
+        let mut written = 0;
+        dirty_pages::for_each(base, self.len, |at, size| {
+            written += size;
+            // SAFETY: `at..at + size` was reported inside `0..self.len`, which the caller has for itself and which is readable
+            // in the pristine view.
+            unsafe {
+                let page = base.add(at);
+                if size <= COPY_AT_MOST && written <= COPY_IN_ALL {
+                    ptr::copy_nonoverlapping(self.pristine.add(at), page, size);
+                    private.push(at..at + size);
+                    Ok(())
+                } else {
+                    dirty_pages::discard(page, size)
+                }
+            }
+        })?;
+        Ok(written)
     }
 
     /// Cleans all slots and compares each with the image, byte by byte: how many slots, and in how many bytes they differ.
@@ -237,6 +280,9 @@ impl Drop for Mapped {
         }
     }
 }
+
+/// The pages of a memory that are private copies, ascending. More become private only by page faults of whoever writes.
+pub(crate) struct PrivatePages(Vec<Range<usize>>);
 
 /// An address range for one memory; only `base` up to the memory's length is accessible.
 struct Region {
@@ -420,10 +466,18 @@ pub(crate) fn written(memory: &[u8]) -> Vec<Range<usize>> {
     ranges
 }
 
+/// How many page faults the calling thread has had. `None` where nobody counts them.
+///
+/// A page of a private mapping becomes a private copy in a page fault of the thread that writes it first, or that has the kernel write it,
+/// and the kernel counts every one of them (`mm_account_fault` in mm/memory.c). So a thread that had none has made none.
+pub(crate) fn faults() -> Option<u64> {
+    dirty_pages::faults()
+}
+
 /// Which pages of a private file mapping were written.
 #[cfg(target_os = "linux")]
 mod dirty_pages {
-    use super::File;
+    use super::{File, MapFlags, ProtFlags, mmap_anonymous, munmap, ptr};
     use std::os::fd::AsRawFd;
     use std::sync::OnceLock;
 
@@ -474,6 +528,41 @@ mod dirty_pages {
             let base = (probe.as_ptr() as usize).next_multiple_of(page) as *mut u8;
             for_each(base, page, |_, _| Ok(())).is_ok()
         })
+    }
+
+    /// See [`super::faults`].
+    pub(super) fn faults() -> Option<u64> {
+        static COUNTED: OnceLock<bool> = OnceLock::new();
+        COUNTED.get_or_init(faults_are_counted).then(count_faults)
+    }
+
+    fn count_faults() -> u64 {
+        // SAFETY: all zeros is a valid `rusage`, and the call writes nothing else.
+        let usage = unsafe {
+            let mut usage: libc::rusage = std::mem::zeroed();
+            libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
+            usage
+        };
+        (usage.ru_minflt as u64).wrapping_add(usage.ru_majflt as u64)
+    }
+
+    /// Whether the first look at a page is counted, and the first write after that: a system that only looks like Linux may not.
+    fn faults_are_counted() -> bool {
+        let len = rustix::param::page_size();
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, used here alone.
+        unsafe {
+            let Ok(page) = mmap_anonymous(ptr::null_mut(), len, access, MapFlags::PRIVATE) else {
+                return false;
+            };
+            let first = count_faults();
+            ptr::read_volatile(page.cast::<u8>());
+            let second = count_faults();
+            ptr::write_volatile(page.cast::<u8>(), 1);
+            let third = count_faults();
+            let _ = munmap(page, len);
+            first < second && second < third
+        }
     }
 
     /// Gives pages back to the system; what is read there next is the file again, or zeros where there is none.
@@ -533,6 +622,10 @@ mod dirty_pages {
         false
     }
 
+    pub(super) fn faults() -> Option<u64> {
+        None
+    }
+
     pub(super) unsafe fn discard(_: *mut u8, _: usize) -> rustix::io::Result<()> {
         Err(rustix::io::Errno::NOTSUP)
     }
@@ -543,5 +636,62 @@ mod dirty_pages {
         _: impl FnMut(usize, usize) -> rustix::io::Result<()>,
     ) -> std::io::Result<()> {
         Err(std::io::ErrorKind::Unsupported.into())
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+
+    /// Pages of the image.
+    const PAGES: usize = 96;
+
+    #[test]
+    fn no_page_becomes_private_without_a_fault_and_known_pages_are_all_there_are() {
+        let page = rustix::param::page_size();
+        let mut file = tempfile::tempfile().expect("a file");
+        for number in 0..PAGES {
+            file.write_all(&vec![number as u8; page]).expect("it is written");
+        }
+        let image = Mapped::new(file, PAGES * page, SlotPolicy::Reuse).expect("it maps");
+        let region = image.acquire(PAGES * page, page).expect("a region");
+        // SAFETY: the region is this test's own, and accessible for the length of the image.
+        let memory = unsafe { std::slice::from_raw_parts_mut(region.base(), PAGES * page) };
+        let mut zeros = File::open("/dev/zero").expect("it is there");
+        let (mut seed, mut known, mut with_fault, mut without) = (1u64, None, 0, 0);
+        for step in 0..4000 {
+            seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let at = (seed >> 33) as usize % PAGES * page;
+            let before = (written(memory), faults().expect("this system counts"));
+            match seed >> 60 {
+                0..7 => memory[at] = step as u8,
+                7..10 => _ = std::hint::black_box(memory[at]),
+                // The kernel writes for us.
+                _ => zeros.read_exact(&mut memory[at..at + 16]).expect("there are zeros"),
+            }
+            let same_faults = faults() == Some(before.1);
+            let same_pages = written(memory) == before.0;
+            assert!(same_pages || !same_faults, "step {step}: a page became private unseen");
+            if same_faults {
+                without += 1;
+            } else {
+                (with_fault, known) = (with_fault + 1, None);
+            }
+            if step % 7 == 0 {
+                image.reset_in_place(memory, &mut known).expect("it has not grown");
+                assert!(*memory == *image.pristine(), "step {step}");
+            }
+            if step % 500 == 499 {
+                // Some begin anew, as in a memory that was just mapped.
+                // SAFETY: a private mapping of this test's own.
+                unsafe { dirty_pages::discard(memory.as_mut_ptr(), 40 * page).expect("it is mapped") };
+                known = None;
+            }
+        }
+        assert!(
+            with_fault > 100 && without > 1000,
+            "{with_fault} with, {without} without"
+        );
     }
 }

@@ -1,7 +1,9 @@
 //! The way in: a [`Sandbox`] holds the compiled interpreter, an [`Image`] a state to start from, a run is [`Image::run`].
 
+mod ready;
 mod stateful;
 
+use self::ready::Pool;
 use self::stateful::{Call, Ending};
 use crate::check::{self, SideModuleProblem};
 use crate::compile::Compiler;
@@ -9,10 +11,9 @@ use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
 use crate::image::{IMAGE_VERSION, ImageRecord, native_modules};
-use crate::janitor;
 use crate::limits::Limits;
 use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
-use crate::memory::{self, Mapped, SlotPolicy};
+use crate::memory::{Mapped, SlotPolicy};
 use crate::mounts::{RunFolders, mounts};
 use crate::offenders;
 use crate::outcome::{Crash, Exit, Invocation, Outcome, PrepareRequest, Prepared, Report, RunRequest, Usage};
@@ -24,14 +25,17 @@ use crate::wasi::{self, Entropy, Overflow, SharedFolder, Wasi, WasiSpec};
 use prims_cache::{Cache, FileEntry, Key};
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, InstancePre, Linker, Store};
 
+pub(crate) use self::ready::Ready;
 pub use self::stateful::StatefulRun;
 
-/// Instances kept restored and waiting per image; making one costs a run's start, keeping one costs a few pages.
-const READY: usize = 2;
+/// Free memory in an image: a run that needs no more leaves its instance as large as it was, so that it can be used again. Holes in
+/// the image's file.
+const ROOM: u32 = 4 << 20;
 
 /// How large an image may be: it counts against the memory limit of every run, so this is half of the default.
 const IMAGE_BYTES: usize = 256 << 20;
@@ -155,8 +159,10 @@ struct ImageShared {
     record: ImageRecord,
     /// What states of this image are bound to.
     id: ImageId,
-    /// Instances made ahead of need.
-    ready: Mutex<Vec<Ready>>,
+    /// Instances for the next runs.
+    pool: Mutex<Pool>,
+    /// Instances made so far.
+    made: AtomicUsize,
 }
 
 impl Sandbox {
@@ -268,7 +274,8 @@ impl Sandbox {
             environment: environment.clone(),
             id: self.image_id(environment, &record.identity),
             record,
-            ready: Mutex::default(),
+            pool: Mutex::default(),
+            made: AtomicUsize::new(0),
         })))
     }
 
@@ -403,6 +410,7 @@ impl Sandbox {
         let status = call(store, instance, memory, "prims_call", &request)?;
         wasmtime::ensure!(status == 0, "prims_call returned {status}");
         let reply = store.data_mut().reply.bytes.take();
+        leave_room(store, instance)?;
         tidy(store, instance, "prims_seal")?;
         tidy(store, instance, "prims_wipe")?;
         Ok((serde_json::from_slice(&reply.unwrap_or_default())?, memory))
@@ -436,13 +444,25 @@ impl Image {
         self.0.mapped.last_written()
     }
 
-    /// Resets all idle memories of this image and compares them with it: how many there are, and in how many bytes they differ.
-    /// Anything but zero would mean that one run could see what another left.
-    pub fn verify_slots(&self) -> (usize, usize) {
-        self.0.mapped.verify_clean_slots()
+    /// Resets all idle memories of this image, those of instances that are used again among them, and compares them with it: how
+    /// many there are, and in how many bytes they differ, globals included. Anything but zero would mean that one run could see what
+    /// another left.
+    ///
+    /// # Errors
+    /// [`Error::Engine`].
+    pub fn verify_slots(&self) -> Result<(usize, usize), Error> {
+        let (slots, in_slots) = self.0.mapped.verify_clean_slots();
+        let (instances, in_instances) = self.verify_ready()?;
+        Ok((slots + instances, in_slots + in_instances))
     }
 
-    /// Runs code in a fresh instance. Blocks until the run ended, by itself or because of a limit; what the code did is in the
+    /// Instances made so far, those of states included. For tests.
+    #[doc(hidden)]
+    pub fn instances_made(&self) -> usize {
+        self.0.made.load(Ordering::Relaxed)
+    }
+
+    /// Runs code in an instance that is as the image says, whoever had it before. Blocks until the run ended, by itself or because of a limit; what the code did is in the
     /// outcome, an error is a failure of the host.
     pub fn run(&self, invocation: &Invocation) -> Result<Outcome, Error> {
         stack::with_room(|| self.run_here(invocation, None)).map(|(outcome, _)| outcome)
@@ -510,13 +530,14 @@ impl Image {
         let kept = match kept {
             Some((Kept::State(state), true)) => {
                 self.let_wait(&state, ready);
-                if self.wants_ready() {
-                    self.retire(None);
-                }
+                self.replenish();
                 Some(Kept::State(state))
             }
             other => {
-                self.retire(Some(ready));
+                match (call, ending) {
+                    (None, Ending::Whole) => self.give_back(ready),
+                    _ => self.retire(ready),
+                }
                 other.map(|(kept, _)| kept)
             }
         };
@@ -548,72 +569,6 @@ impl Image {
             ..WasiSpec::idle()
         })
     }
-
-    /// An instance nobody has used: one that was made ahead of need, else one made now.
-    fn take_ready(&self) -> Result<Ready, Error> {
-        let ready = self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        ready.map_or_else(|| self.make_ready(), Ok)
-    }
-
-    fn make_ready(&self) -> Result<Ready, Error> {
-        let (mut store, instance) = self.instantiate(&self.0.linkage)?;
-        let memory = link::restore(&mut store, instance).map_err(Error::engine("restoring an image"))?;
-        Ok(Ready {
-            store,
-            instance,
-            memory,
-        })
-    }
-
-    /// An instance whose memory shows the image and that has nothing else of it yet.
-    fn instantiate(&self, linkage: &Arc<ImageLinkage>) -> Result<(Store<Host>, wasmtime::Instance), Error> {
-        let (image, sandbox) = (&self.0, &self.0.sandbox);
-        let linkage = Linkage::new(
-            sandbox.program(),
-            Arc::clone(&image.libraries),
-            Some(Arc::clone(linkage)),
-        );
-        let mut store = sandbox.store(Wasi::new(WasiSpec::idle()), &Limits::CEILING, linkage);
-        let instance = memory::with_image(&image.mapped, || sandbox.0.pre.instantiate(&mut store))
-            .map_err(Error::engine("instantiating an image"))?;
-        Ok((store, instance))
-    }
-
-    fn wants_ready(&self) -> bool {
-        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner).len() < READY
-    }
-
-    /// Drops what a run leaves, and makes ready for the next one, both while nobody waits.
-    fn retire(&self, used: Option<Ready>) {
-        let image = Arc::downgrade(&self.0);
-        janitor::hand_over(move || {
-            drop(used);
-            let Some(image) = image.upgrade().map(Image) else {
-                return;
-            };
-            image.0.mapped.clean_one();
-            if image.wants_ready()
-                && let Ok(ready) = image.make_ready()
-            {
-                image.0.ready.lock().unwrap_or_else(PoisonError::into_inner).push(ready);
-            }
-        });
-    }
-}
-
-/// A restored instance that has not run anything yet, or only the calls that led to the state its memory is. It is used for one run, or
-/// for calls as long as each goes on from the state the one before left, and dropped. A session and its forks share a state: the first
-/// of them to go on has the instance, the others begin with its pages.
-pub(crate) struct Ready {
-    store: Store<Host>,
-    instance: wasmtime::Instance,
-    memory: wasmtime::Memory,
-}
-
-impl Ready {
-    fn call(&mut self, function: &str, bytes: &[u8]) -> wasmtime::Result<i32> {
-        call(&mut self.store, self.instance, self.memory, function, bytes)
-    }
 }
 
 /// How a run ended, from how the call into the guest ended and what it answered, and what that means for its memory.
@@ -642,6 +597,15 @@ fn exit(ended: wasmtime::Result<i32>, reply: Option<Vec<u8>>, memory_refused: bo
         },
     };
     (exit, Ending::CutOff)
+}
+
+/// Has the allocator keep [`ROOM`] for what runs ask for.
+fn leave_room(store: &mut Store<Host>, instance: wasmtime::Instance) -> wasmtime::Result<()> {
+    let alloc = instance.get_typed_func::<u32, u32>(&mut *store, "prims_alloc")?;
+    let free = instance.get_typed_func::<u32, ()>(&mut *store, "free")?;
+    let at = alloc.call(&mut *store, ROOM)?;
+    wasmtime::ensure!(at != 0, "no memory left for runs of the image");
+    free.call(store, at)
 }
 
 /// Calls a function that readies memory for being kept, if the guest has it.

@@ -233,7 +233,7 @@ impl Image {
             .and_then(Weak::upgrade)
             .and_then(|state| state.take_waiting())
         {
-            self.retire(Some(ready));
+            self.retire(ready);
         }
     }
 
@@ -271,11 +271,7 @@ impl Image {
             };
             show(&memory, &mut store).map_err(failed())?;
             let memory = link::restore(&mut store, instance).map_err(failed())?;
-            return Ok(Ready {
-                store,
-                instance,
-                memory,
-            });
+            return Ok(Ready::new(store, instance, memory));
         }
         let mut ready = self.take_ready()?;
         show(&ready.memory, &mut ready.store).map_err(failed())?;

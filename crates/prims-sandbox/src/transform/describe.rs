@@ -19,6 +19,7 @@ pub(super) fn describe(scan: &Scan, role: Role, globals: &Globals) -> ModuleInfo
             maximum: table.ty.maximum,
         }),
         needed: scan.dylink.needed.iter().map(|name| (*name).to_owned()).collect(),
+        changes_tables: scan.bodies.iter().any(changes_tables),
         ..ModuleInfo::default()
     };
     if let (Role::Side, Some(memory)) = (role, &scan.dylink.memory) {
@@ -29,6 +30,20 @@ pub(super) fn describe(scan: &Scan, role: Role, globals: &Globals) -> ModuleInfo
         info.table_align = align(memory.table_alignment);
     }
     info
+}
+
+fn changes_tables(body: &wasmparser::FunctionBody) -> bool {
+    use Operator as O;
+    let changes = |operator: wasmparser::Result<O>| {
+        matches!(
+            operator,
+            Err(_)
+                | Ok(O::TableSet { .. } | O::TableGrow { .. } | O::TableFill { .. } | O::TableCopy { .. })
+                | Ok(O::TableInit { .. } | O::ElemDrop { .. } | O::DataDrop { .. })
+        )
+    };
+    let operators = body.get_operators_reader();
+    operators.map_or(true, |operators| operators.into_iter().any(changes))
 }
 
 fn imports(scan: &Scan, role: Role) -> Vec<Import> {

@@ -4,7 +4,7 @@ use super::body::Body;
 use super::globals::Globals;
 use super::meter::{Names, Sink};
 use super::rewrite::Indices;
-use super::{BUDGET, INIT_MEMORY, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan};
+use super::{BUDGET, INIT_MEMORY, LOAD_GLOBALS, RESTORE, Role, SAVE_GLOBALS, SlotType, TransformError, scan::Scan};
 use wasm_encoder::reencode::Reencode;
 use wasm_encoder::{
     BranchHints, CodeSection, ExportKind, ExportSection, FunctionSection, Instruction, MemArg, TypeSection, ValType,
@@ -17,10 +17,11 @@ const POINTER_TYPE: u32 = 1;
 const PLAIN_TYPE: u32 = 2;
 
 /// The added functions in their order, with their types.
-const FUNCTIONS: [(&str, u32); 5] = [
+const FUNCTIONS: [(&str, u32); 6] = [
     ("__prims_charge", POINTER_TYPE),
     ("__prims_top_up", PLAIN_TYPE),
     (SAVE_GLOBALS, POINTER_TYPE),
+    (LOAD_GLOBALS, POINTER_TYPE),
     (RESTORE, POINTER_TYPE),
     (INIT_MEMORY, PLAIN_TYPE),
 ];
@@ -28,6 +29,7 @@ const CHARGE: u32 = 0;
 const TOP_UP: u32 = 1;
 /// The first of the functions that are exported.
 const EXPORTED: usize = 2;
+const LOAD: u32 = 3;
 
 /// Where the added things are in the new module.
 pub(super) struct Glue {
@@ -99,7 +101,8 @@ impl Glue {
             charge,
             top_up,
             save(globals),
-            restore(scan, role, globals, indices)?,
+            load(globals),
+            restore(scan, role, self.functions + LOAD, indices)?,
             init_memory(scan, globals, indices)?,
         ];
         for (index, body) in (self.functions..).zip(bodies) {
@@ -151,8 +154,8 @@ fn place(slot: usize) -> MemArg {
     }
 }
 
-/// Sets the globals from memory, then writes the segments of a side module that were active to the table.
-fn restore(scan: &Scan, role: Role, globals: &Globals, indices: &mut Indices) -> Result<Body, TransformError> {
+/// Sets the globals from memory.
+fn load(globals: &Globals) -> Body {
     let mut body = Body::new([]);
     for (k, (slot, index)) in globals.slots.iter().enumerate() {
         body.put(&Instruction::LocalGet(0));
@@ -164,6 +167,15 @@ fn restore(scan: &Scan, role: Role, globals: &Globals, indices: &mut Indices) ->
         });
         body.put(&Instruction::GlobalSet(*index));
     }
+    body.put(&Instruction::End);
+    body
+}
+
+/// Sets the globals from memory, then writes the segments of a side module that were active to the table.
+fn restore(scan: &Scan, role: Role, load: u32, indices: &mut Indices) -> Result<Body, TransformError> {
+    let mut body = Body::new([]);
+    body.put(&Instruction::LocalGet(0));
+    body.put(&Instruction::Call(load));
     for (elem_index, element) in (0u32..).zip(&scan.elements) {
         let (
             ElementKind::Active {

@@ -20,15 +20,18 @@
 //! | export | what it does |
 //! |---|---|
 //! | `__prims_save_globals(ptr)` | writes the globals to memory |
-//! | `__prims_restore(ptr)` | sets the globals from memory; in a side module, writes the element segments to the table after that |
+//! | `__prims_load_globals(ptr)` | sets the globals from memory |
+//! | `__prims_restore(ptr)` | the same; in a side module, writes the element segments to the table after that |
 //! | `__prims_init_memory()` | writes the data segments, then calls the module's start function |
 //!
-//! Every module exports all three, whatever its role. `ptr` needs room for `8 * slots.len()` bytes, aligned to 4.
+//! Every module exports all four, whatever its role. `ptr` needs room for `8 * slots.len()` bytes, aligned to 4.
 //!
 //! * *From scratch*, a main module: instantiate, `init_memory`.
 //! * *From scratch*, a side module: instantiate, `save_globals(ptr)`, write the bases and the `GOT.*` entries to their slots (the
 //!   others are the module's own first values), `restore(ptr)`, `init_memory`.
 //! * *Snapshot*: `save_globals(ptr)`. *From an image*: instantiate, give the table its final size, `restore(ptr)`.
+//! * *Once more*, when the memory was made what it is in the image: `load_globals(ptr)`, if nothing was linked and no module
+//!   [changes](ModuleInfo::changes_tables) more than memory and globals.
 //!
 //! Names that begin with `__prims_` are refused in the input, and what is added is not in [`ModuleInfo::exports`], so no module
 //! can be linked to it by name.
@@ -64,7 +67,7 @@ use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// Changes whenever the same input gives another output, so that nothing made by an older build is used.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// The module name and the name of the host function that is asked for more budget: `(i64) -> i64`.
 pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
@@ -72,6 +75,8 @@ pub(crate) const REFILL: (&str, &str) = ("prims", "refill");
 pub(crate) const BUDGET: &str = "__prims_budget";
 /// Exported function `(ptr: i32)`: writes all globals that have a slot to memory.
 pub(crate) const SAVE_GLOBALS: &str = "__prims_save_globals";
+/// Exported function `(ptr: i32)`: sets all globals that have a slot from memory.
+pub(crate) const LOAD_GLOBALS: &str = "__prims_load_globals";
 /// Exported function `(ptr: i32)`: brings a fresh instance to the state of an image whose memory is already in place.
 pub(crate) const RESTORE: &str = "__prims_restore";
 /// Exported function `()`: the data segments and the start function of the original module.
@@ -152,6 +157,8 @@ pub(crate) struct ModuleInfo {
     pub(crate) memory: Option<Limits>,
     /// Entries of the first table a main module defines.
     pub(crate) table: Option<Limits>,
+    /// Its code can change a table or drop segments: something of an instance that is neither in memory nor in a saved global.
+    pub(crate) changes_tables: bool,
 }
 
 /// A mutable global that is saved and loaded.

@@ -367,3 +367,28 @@ fn sizes_are_limited() {
     );
     transformed(&wat, Role::Main);
 }
+
+#[test]
+fn code_that_changes_tables_or_drops_segments_is_found() {
+    let changes = |code: &str| {
+        let wat = format!(
+            r#"(module (memory (export "memory") 1) (table $t (export "__indirect_function_table") 10 funcref)
+                (elem $e func $f) (data $d "x") (func $f {code}))"#
+        );
+        transformed(&wat, Role::Main).info.changes_tables
+    };
+    for code in [
+        "(table.set $t (i32.const 1) (ref.func $f))",
+        "(drop (table.grow $t (ref.null func) (i32.const 1)))",
+        "(table.fill $t (i32.const 0) (ref.null func) (i32.const 1))",
+        "(table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 1))",
+        "(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 1))",
+        "(elem.drop $e)",
+        "(data.drop $d)",
+    ] {
+        assert!(changes(code), "{code}");
+    }
+    let reads = "(drop (table.get $t (i32.const 1))) (drop (table.size $t))
+        (memory.init $d (i32.const 0) (i32.const 0) (i32.const 1)) (memory.fill (i32.const 0) (i32.const 0) (i32.const 1))";
+    assert!(!changes(reads));
+}
