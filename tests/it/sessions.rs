@@ -150,6 +150,36 @@ fn a_restart_finds_everything_and_only_one_process_has_the_folder() {
 }
 
 #[test]
+fn copies_of_images_go_with_the_last_session_that_needs_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sessions = open(folder.path(), DEFAULT);
+    let copies = || {
+        let listed = std::fs::read_dir(folder.path().join("images/v1/image"))
+            .into_iter()
+            .flatten();
+        let names = listed.flatten().filter(|entry| entry.path().extension().is_none());
+        names.count()
+    };
+    let handles = [stateful(&sessions), stateful(&sessions)];
+    for handle in &handles {
+        does(&sessions, handle, "x = 1");
+    }
+    assert_eq!(copies(), 1);
+    sessions.close(&handles[0], None).expect("it is there");
+    sessions.expire();
+    assert_eq!((copies(), value(&sessions, &handles[1], "x").as_str()), (1, "1"));
+    sessions.close(&handles[1], None).expect("it is there");
+    sessions.expire();
+    assert_eq!(copies(), 0);
+    // And another is made when one is needed again.
+    let handle = stateful(&sessions);
+    does(&sessions, &handle, "x = 2");
+    assert_eq!(copies(), 1);
+    drop(sessions);
+    assert_eq!(value(&open(folder.path(), DEFAULT), &handle, "x"), "2");
+}
+
+#[test]
 fn a_session_outlives_the_cache() {
     let (folder, cache) = (
         tempfile::tempdir().expect("a folder"),

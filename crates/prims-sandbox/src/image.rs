@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// Changes whenever images of an older build must not be used: the transform, the wire format, the order of mounts.
 pub(crate) const IMAGE_VERSION: u32 = 4;
 
+/// What entries with images are called in a cache.
+pub const IMAGE: &str = "image";
+
 /// Holes are found at this granularity, the smallest page of any host.
 const PAGE: usize = 4096;
 

@@ -44,6 +44,7 @@ mod wasi;
 pub use change::{LogEnd, count_changes};
 pub use check::SideModuleProblem;
 pub use error::Error;
+pub use image::IMAGE;
 pub use limits::{AboveCeiling, Limits};
 pub use memory::SlotPolicy;
 pub use mounts::{Claim, FolderQuota};

@@ -10,7 +10,7 @@ use crate::compile::Compiler;
 use crate::engine;
 use crate::error::Error;
 use crate::host::{self, Host};
-use crate::image::{IMAGE_VERSION, ImageRecord, native_modules};
+use crate::image::{IMAGE, IMAGE_VERSION, ImageRecord, native_modules};
 use crate::limits::Limits;
 use crate::link::{self, Compiled, ImageLinkage, Libraries, Linkage};
 use crate::memory::{Mapped, SlotPolicy};
@@ -234,7 +234,7 @@ impl Sandbox {
             .key("image", environment)
             .with("preload", environment.preload.join("\0").as_bytes());
         let mut built = None;
-        let entry = shared.cache.file("image", &key, |out| {
+        let entry = shared.cache.file(IMAGE, &key, |out| {
             self.report(Progress::BuildingImage);
             let libraries = self.compile_environment(environment)?;
             let time = shared.options.import_time.unwrap_or(offenders::IMPORT_TIME);

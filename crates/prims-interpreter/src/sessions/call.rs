@@ -178,8 +178,10 @@ impl Sessions {
             .image
             .as_ref()
             .is_some_and(|note| note.identity == prepared.image.identity());
+        let mut _pin = None;
         if !is_noted {
-            metadata.image = Some(self.0.images.note(prepared, requirements)?);
+            let (note, pin) = self.0.images.note(prepared, requirements)?;
+            (metadata.image, _pin) = (Some(note), Some(pin));
         }
         let before = before.as_ref().zip(tail.as_ref());
         let tail = session.folder.commit(&prepared.image, before, &state, number)?;

@@ -3,10 +3,11 @@
 
 use super::store::ImageNote;
 use crate::{Error, Interpreter, Prepared};
-use prims_cache::Cache;
-use std::collections::HashSet;
+use prims_cache::{Cache, Key};
+use prims_sandbox::IMAGE;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Images kept mapped for sessions, beside those the interpreter keeps; usually they are the same.
 const MAPPED: usize = 8;
@@ -20,9 +21,19 @@ pub(super) struct Images {
 struct Known {
     /// The one used last comes last.
     recent: Vec<Prepared>,
-    /// Identities of images that were copied or found copied.
-    copied: HashSet<String>,
+    /// The copies that were made or found, by identity.
+    copied: HashMap<String, Copied>,
 }
+
+/// A copy of an image.
+struct Copied {
+    key: Key,
+    /// Has another owner while somebody is about to use the copy.
+    pin: Pin,
+}
+
+/// Keeps a copy until the session that needs it says so itself.
+pub(super) type Pin = Arc<()>;
 
 impl Images {
     pub(super) fn open(folder: PathBuf) -> Result<Images, Error> {
@@ -39,28 +50,55 @@ impl Images {
         let _ = self.keeper.clean();
     }
 
-    /// Makes sure that the image, which a run with these requirements began with, will be found again, and says how.
-    pub(super) fn note(&self, prepared: &Prepared, requirements: Vec<String>) -> Result<ImageNote, Error> {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that the image, which a run with these requirements began with, will be found again, and says how. It stays at least
+    /// as long as the pin.
+    pub(super) fn note(&self, prepared: &Prepared, requirements: Vec<String>) -> Result<(ImageNote, Pin), Error> {
         let identity = prepared.image.identity().to_owned();
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_copied = known().copied.contains(&identity);
-        if !is_copied {
-            prepared.image.keep(&self.keeper)?;
-            known().copied.insert(identity.clone());
-        }
+        let copied = self.known().copied.get(&identity).map(|copied| Arc::clone(&copied.pin));
+        let pin = match copied {
+            Some(pin) => pin,
+            None => {
+                let key = prepared.image.keep(&self.keeper)?;
+                let pin = Pin::default();
+                let mut known = self.known();
+                // Another session may have been as quick.
+                let copied = known.copied.entry(identity.clone()).or_insert(Copied { key, pin });
+                Arc::clone(&copied.pin)
+            }
+        };
         self.remember(prepared);
-        let pin = |(name, version): &(String, String)| format!("{name}=={version}");
-        Ok(ImageNote {
+        let exactly = |(name, version): &(String, String)| format!("{name}=={version}");
+        let note = ImageNote {
             identity,
-            pinned: prepared.packages.iter().map(pin).collect(),
+            pinned: prepared.packages.iter().map(exactly).collect(),
             requirements: Some(requirements),
-        })
+        };
+        Ok((note, pin))
+    }
+
+    /// Removes the copies that no session needs any more; `in_use` lists the others.
+    pub(super) fn prune(&self, in_use: impl FnOnce() -> HashSet<String>) {
+        let mut known = self.known();
+        if known.copied.is_empty() {
+            return;
+        }
+        // Looked up while nobody can pin another one.
+        let in_use = in_use();
+        known.copied.retain(|identity, copied| {
+            let is_needed = in_use.contains(identity) || Arc::strong_count(&copied.pin) > 1;
+            // One that cannot be removed now is tried the next time.
+            is_needed || self.keeper.forget(IMAGE, &copied.key).is_err()
+        });
     }
 
     /// The image a note speaks of. `None`: it is gone, or made by a version of the program that this one cannot stand in for.
     pub(super) fn find(&self, interpreter: &Interpreter, note: &ImageNote) -> Result<Option<Prepared>, Error> {
         let recent = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.known();
             let mut recent = known.recent.iter();
             recent.find(|known| known.image.identity() == note.identity).cloned()
         };
@@ -73,7 +111,7 @@ impl Images {
     }
 
     fn remember(&self, prepared: &Prepared) {
-        let recent = &mut self.known.lock().unwrap_or_else(PoisonError::into_inner).recent;
+        let recent = &mut self.known().recent;
         recent.retain(|known| known.image.identity() != prepared.image.identity());
         if recent.len() >= MAPPED {
             recent.remove(0);

@@ -528,6 +528,13 @@ impl Sessions {
             expired.cloned().collect()
         };
         gone.iter().for_each(|session| self.remove(session));
+        self.0.images.prune(|| {
+            let sessions = self.table();
+            let notes = sessions
+                .values()
+                .filter_map(|session| session.kept().metadata.image.clone());
+            notes.map(|note| note.identity).collect()
+        });
         gone.len()
     }
 

@@ -3,6 +3,7 @@
 use super::{Environment, Image, Ready, Sandbox};
 use crate::change::{self, LogEnd, Replay};
 use crate::error::Error;
+use crate::image::IMAGE;
 use crate::link::{self, ImageLinkage};
 use crate::memory;
 use crate::outcome::{Invocation, Outcome};
@@ -143,15 +144,16 @@ impl Image {
         &self.0.record.identity
     }
 
-    /// Puts a copy of the image where it outlives the cache, for the states that need it.
+    /// Puts a copy of the image where it outlives the cache, for the states that need it, and says under which name:
+    /// [`Cache::forget`] takes it away again.
     ///
     /// # Errors
     /// [`Error::Cache`], [`Error::Io`].
-    pub fn keep(&self, keeper: &Cache) -> Result<(), Error> {
+    pub fn keep(&self, keeper: &Cache) -> Result<Key, Error> {
         let image = &self.0;
         let key = image.sandbox.image_key(&image.environment, self.identity());
-        keeper.file("image", &key, |out| image.record.write(image.mapped.pristine(), out))?;
-        Ok(())
+        keeper.file(IMAGE, &key, |out| image.record.write(image.mapped.pristine(), out))?;
+        Ok(key)
     }
 
     /// The state a run leaves, and whether its instance may wait for the next call.
@@ -293,7 +295,7 @@ impl Sandbox {
     ) -> Result<Option<Image>, Error> {
         let absent = || StateProblem::Foreign.into();
         let key = self.image_key(environment, identity);
-        match keeper.file("image", &key, |_| Err::<(), Error>(absent())) {
+        match keeper.file(IMAGE, &key, |_| Err::<(), Error>(absent())) {
             Ok(entry) => self.open(entry, environment, None).map(Some),
             Err(Error::State(StateProblem::Foreign)) => Ok(None),
             Err(error) => Err(error),
