@@ -7,7 +7,7 @@ use crate::{console, guest};
 use prims_cache::{Cache, Seed};
 use prims_interpreter::{Interpreter, PackageOptions};
 use prims_packages::{BundledIndex, IndexSettings, Indexes, Inputs, Lock, Name, Target};
-use prims_sandbox::{Guest, Options, ProgressSink, SharedFolder};
+use prims_sandbox::{Guest, Options, ProgressSink, SharedFolder, SlotPolicy};
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -101,10 +101,19 @@ pub fn interpreter_for(
     };
     let options = Options {
         progress,
+        slots: slots(settings),
         ..Options::default()
     };
     let guest = embedded_guest(&cache);
     Ok(Interpreter::with_packages(guest, bundled()?, cache, options, packages)?)
+}
+
+/// Whether runs may have what other runs used.
+fn slots(settings: &Settings) -> SlotPolicy {
+    match settings.runs.fresh {
+        true => SlotPolicy::Fresh,
+        false => SlotPolicy::Reuse,
+    }
 }
 
 /// The same for a command: with packages from the indexes of the settings. Progress is shown, and so is where the cache lies if that
@@ -123,6 +132,7 @@ pub(crate) fn for_command(
     };
     let options = Options {
         progress: Some(console::progress()),
+        slots: slots(settings),
         ..Options::default()
     };
     let guest = embedded_guest(&cache);
@@ -138,9 +148,11 @@ pub(crate) fn for_server(cache: Cache, settings: &Settings, files: &PackageFiles
         auto_deps: settings.packages.auto_deps,
         progress: Some(package_progress()),
     };
+    let slots = slots(settings);
     Ok(Deferred::new(move || {
         let options = Options {
             progress: Some(progress_sink()),
+            slots,
             ..Options::default()
         };
         let guest = embedded_guest(&cache);

@@ -175,3 +175,19 @@ fn an_instance_is_used_again_only_if_all_of_it_can_be_reset() {
         "{grows}, {aborts}, {loads} instances for 31 runs"
     );
 }
+
+#[test]
+fn nothing_is_used_twice_where_that_is_wanted() {
+    let options = prims_sandbox::Options {
+        slots: prims_sandbox::SlotPolicy::Fresh,
+        ..prims_sandbox::Options::default()
+    };
+    let interpreter = prims_wasm::interpreter_with(None, options).expect("the guest compiles");
+    let image = interpreter.prepare(&[]).expect("it needs no packages").image;
+    for _ in 0..20 {
+        let outcome = image.run(&Invocation::new("1+1")).expect("the host does its part");
+        assert_eq!(super::value(&outcome), "2");
+    }
+    assert!(image.instances_made() >= 20, "{}", image.instances_made());
+    assert_eq!(image.verify_slots().expect("it looks").1, 0);
+}

@@ -120,6 +120,7 @@ settings! {
         concurrency: u32 = "0", "concurrency", "Runs at the same time; 0 means one for each processor";
         queue: u32 = "64", "queue", "Runs that may wait for their turn; more are answered with `busy`";
         queue_wait: Duration = "30s", "queue-wait", "A run that waits for its turn for this long is answered with `busy`";
+        fresh: bool = "false", "fresh", "Give every run an instance and a memory that no run had before, instead of resetting what others used; slower";
     }
     /// Sessions: what survives a run.
     sessions: SessionSettings {
