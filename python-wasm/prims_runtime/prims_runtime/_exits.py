@@ -10,7 +10,7 @@ import atexit
 import logging
 import multiprocessing.util
 
-registered, run_registered = atexit._ncallbacks, atexit._run_exitfuncs
+register, registered, run_registered = atexit.register, atexit._ncallbacks, atexit._run_exitfuncs
 shut_down_logging, finalize = logging.shutdown, multiprocessing.util._exit_function
 _finalizers, _handlers = multiprocessing.util._finalizer_registry, logging._handlerList
 # It writes to stderr and keeps nothing back; every other handler may.
@@ -46,7 +46,7 @@ def run():
     run_registered()
     if _taken:
         if _holds_records():
-            atexit.register(shut_down_logging)
+            register(shut_down_logging)
         if _finalizers:
-            atexit.register(finalize)
+            register(finalize)
         run_registered()
