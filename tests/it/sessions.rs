@@ -152,7 +152,11 @@ fn a_restart_finds_everything_and_only_one_process_has_the_folder() {
 #[test]
 fn copies_of_images_go_with_the_last_session_that_needs_them() {
     let folder = tempfile::tempdir().expect("a folder");
-    let sessions = open(folder.path(), DEFAULT);
+    let settings = |spare| SessionSettings {
+        spare_images: Duration::from_secs(spare),
+        ..DEFAULT
+    };
+    let sessions = open(folder.path(), settings(0));
     let copies = || {
         let listed = std::fs::read_dir(folder.path().join("images/v1/image"))
             .into_iter()
@@ -176,7 +180,16 @@ fn copies_of_images_go_with_the_last_session_that_needs_them() {
     does(&sessions, &handle, "x = 2");
     assert_eq!(copies(), 1);
     drop(sessions);
-    assert_eq!(value(&open(folder.path(), DEFAULT), &handle, "x"), "2");
+    // The next session may come soon.
+    let sessions = open(folder.path(), settings(600));
+    let other = stateful(&sessions);
+    does(&sessions, &other, "y = 1");
+    assert_eq!(value(&sessions, &handle, "x"), "2");
+    for handle in [handle, other] {
+        sessions.close(&handle, None).expect("it is there");
+    }
+    sessions.expire();
+    assert_eq!(copies(), 1);
 }
 
 #[test]

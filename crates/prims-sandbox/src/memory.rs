@@ -33,11 +33,9 @@ const PRE_GUARD: usize = 2 << 30;
 /// Regions kept per image; each costs address space, page tables and the pages its last run wrote.
 const MAX_SLOTS: usize = 64;
 
-/// From this many written bytes in a row on, dropping the pages is cheaper than copying them back.
-const COPY_AT_MOST: usize = 1 << 20;
-
-/// More than this is dropped in any case: what one run wrote would otherwise be copied back after every run that has the slot.
-const COPY_IN_ALL: usize = 1 << 20;
+/// Above this many written bytes, dropping all private pages is cheaper than copying them back after every run that has the slot: the
+/// next one faults on those that it needs, and on no others.
+const COPY_AT_MOST: usize = 2 << 20;
 
 /// A grown memory beyond this is unmapped rather than kept.
 const KEEP_AT_MOST: usize = 256 << 20;
@@ -231,22 +229,22 @@ impl Mapped {
     /// # Safety
     /// `base` begins a private mapping of the image, readable and writable for its length, that nobody else uses.
     unsafe fn scan_and_copy_back(&self, base: *mut u8, private: &mut Vec<Range<usize>>) -> std::io::Result<usize> {
-        let mut written = 0;
+        let (mut written, before) = (0, private.len());
         dirty_pages::for_each(base, self.len, |at, size| {
             written += size;
-            // SAFETY: `at..at + size` was reported inside `0..self.len`, which the caller has for itself and which is readable
-            // in the pristine view.
-            unsafe {
-                let page = base.add(at);
-                if size <= COPY_AT_MOST && written <= COPY_IN_ALL {
-                    ptr::copy_nonoverlapping(self.pristine.add(at), page, size);
-                    private.push(at..at + size);
-                    Ok(())
-                } else {
-                    dirty_pages::discard(page, size)
-                }
-            }
+            private.push(at..at + size);
+            Ok(())
         })?;
+        if written > COPY_AT_MOST {
+            private.truncate(before);
+            // SAFETY: the caller has the range for itself.
+            unsafe { dirty_pages::discard(base, self.len)? };
+        }
+        for range in &private[before..] {
+            // SAFETY: the range was reported inside `0..self.len`, which the caller has for itself and which is readable in the
+            // pristine view.
+            unsafe { ptr::copy_nonoverlapping(self.pristine.add(range.start), base.add(range.start), range.len()) };
+        }
         Ok(written)
     }
 

@@ -8,6 +8,7 @@ use prims_sandbox::IMAGE;
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Images kept mapped for sessions, beside those the interpreter keeps; usually they are the same.
 const MAPPED: usize = 8;
@@ -30,6 +31,8 @@ struct Copied {
     key: Key,
     /// Has another owner while somebody is about to use the copy.
     pin: Pin,
+    /// When a session needed it last.
+    needed: Instant,
 }
 
 /// Keeps a copy until the session that needs it says so itself.
@@ -66,7 +69,9 @@ impl Images {
                 let pin = Pin::default();
                 let mut known = self.known();
                 // Another session may have been as quick.
-                let copied = known.copied.entry(identity.clone()).or_insert(Copied { key, pin });
+                let needed = Instant::now();
+                let copied = known.copied.entry(identity.clone());
+                let copied = copied.or_insert(Copied { key, pin, needed });
                 Arc::clone(&copied.pin)
             }
         };
@@ -80,8 +85,8 @@ impl Images {
         Ok((note, pin))
     }
 
-    /// Removes the copies that no session needs any more; `in_use` lists the others.
-    pub(super) fn prune(&self, in_use: impl FnOnce() -> HashSet<String>) {
+    /// Removes the copies that no session has needed for `spare`; `in_use` lists those that one needs now.
+    pub(super) fn prune(&self, spare: Duration, in_use: impl FnOnce() -> HashSet<String>) {
         let mut known = self.known();
         if known.copied.is_empty() {
             return;
@@ -89,9 +94,11 @@ impl Images {
         // Looked up while nobody can pin another one.
         let in_use = in_use();
         known.copied.retain(|identity, copied| {
-            let is_needed = in_use.contains(identity) || Arc::strong_count(&copied.pin) > 1;
+            if in_use.contains(identity) || Arc::strong_count(&copied.pin) > 1 {
+                copied.needed = Instant::now();
+            }
             // One that cannot be removed now is tried the next time.
-            is_needed || self.keeper.forget(IMAGE, &copied.key).is_err()
+            copied.needed.elapsed() <= spare || self.keeper.forget(IMAGE, &copied.key).is_err()
         });
     }
 

@@ -60,6 +60,8 @@ pub struct SessionSettings {
     /// Whether a run is answered only after what it left has reached the disk. Without it, what is answered survives the death of the
     /// process, and reaches the disk soon after.
     pub sync: bool,
+    /// How long the copy of an image stays that no session needs: making it again takes longer than most calls.
+    pub spare_images: Duration,
 }
 
 impl SessionSettings {
@@ -75,6 +77,7 @@ impl SessionSettings {
         workspace_files: Limits::DEFAULT.files_count,
         patience: Duration::from_secs(30),
         sync: false,
+        spare_images: Duration::from_secs(10 * 60),
     };
 }
 
@@ -528,7 +531,7 @@ impl Sessions {
             expired.cloned().collect()
         };
         gone.iter().for_each(|session| self.remove(session));
-        self.0.images.prune(|| {
+        self.0.images.prune(self.0.settings.spare_images, || {
             let sessions = self.table();
             let notes = sessions
                 .values()
