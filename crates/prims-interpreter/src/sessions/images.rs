@@ -94,11 +94,12 @@ impl Images {
         // Looked up while nobody can pin another one.
         let in_use = in_use();
         known.copied.retain(|identity, copied| {
-            if in_use.contains(identity) || Arc::strong_count(&copied.pin) > 1 {
+            let is_needed = in_use.contains(identity) || Arc::strong_count(&copied.pin) > 1;
+            if is_needed {
                 copied.needed = Instant::now();
             }
             // One that cannot be removed now is tried the next time.
-            copied.needed.elapsed() <= spare || self.keeper.forget(IMAGE, &copied.key).is_err()
+            is_needed || copied.needed.elapsed() < spare || self.keeper.forget(IMAGE, &copied.key).is_err()
         });
     }
 
