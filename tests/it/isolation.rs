@@ -191,3 +191,22 @@ fn nothing_is_used_twice_where_that_is_wanted() {
     assert!(image.instances_made() >= 20, "{}", image.instances_made());
     assert_eq!(image.verify_slots().expect("it looks").1, 0);
 }
+
+#[test]
+fn what_a_run_leaves_of_its_budget_is_not_the_next_ones() {
+    let image = super::prepared(&[]).image;
+    let (mut spent, mut invocation) = (HashSet::new(), Invocation::new("sum(range(100))"));
+    for _ in 0..20 {
+        let outcome = image.run(&invocation).expect("the host does its part");
+        spent.insert(outcome.usage.fuel);
+    }
+    assert_eq!(spent.len(), 1, "the same code spends the same: {spent:?}");
+    invocation.limits.fuel = spent.iter().min().expect("one") / 2;
+    for _ in 0..20 {
+        let outcome = image.run(&invocation).expect("the host does its part");
+        let expected = prims_sandbox::Exit::Stopped(prims_sandbox::StopReason::Fuel);
+        assert_eq!(format!("{:?}", outcome.exit), format!("{expected:?}"));
+        let again = image.run(&Invocation::new("1+1")).expect("the host does its part");
+        assert_eq!(super::value(&again), "2");
+    }
+}

@@ -37,10 +37,9 @@ impl Host {
         }
     }
 
-    /// Gives an instance that was made ahead of need what its one run may use. `budget` is what it still holds.
-    pub(crate) fn begin(&mut self, wasi: Wasi, limits: &Limits, budget: i64) {
+    /// Gives an instance whose budget is 0 what its next run may use.
+    pub(crate) fn begin(&mut self, wasi: Wasi, limits: &Limits) {
         self.meter = Meter::new(wasi.watch().clone(), limits.fuel);
-        self.meter.slice = budget;
         self.memory = MemoryLimit::new(limits);
         self.reply = Reply::new(limits);
         self.wasi = wasi;

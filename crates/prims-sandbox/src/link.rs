@@ -578,6 +578,14 @@ pub(crate) fn budget(mut store: impl AsContextMut<Data = Host>) -> i64 {
     }
 }
 
+/// Takes back what is left of the budget, so that the next instructions that are charged ask for more.
+pub(crate) fn take_budget(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<()> {
+    match store.as_context_mut().data().linkage.main {
+        Some(main) => main.budget.set(&mut store, Val::I64(0)),
+        None => Ok(()),
+    }
+}
+
 /// Saves all globals into the guest's memory and records the rest of the linkage, for an image.
 pub(crate) fn save(mut store: impl AsContextMut<Data = Host>) -> wasmtime::Result<LinkageRecord> {
     let mut store = store.as_context_mut();

@@ -507,8 +507,9 @@ impl Image {
         };
         let mut wasi = self.wasi(invocation, &limits, began);
         wasi.set_memory(ready.memory);
-        let budget = link::budget(&mut ready.store);
-        ready.store.data_mut().begin(wasi, &limits, budget);
+        // What another run left of its budget is not this one's.
+        link::take_budget(&mut ready.store).map_err(Error::engine("setting the budget"))?;
+        ready.store.data_mut().begin(wasi, &limits);
         let start = began.elapsed();
         let ended = ready.call("prims_call", &request);
         let wall = began.elapsed();
